@@ -1,0 +1,1 @@
+"""Activity definitions: model, matching, expressions, templates, dedupe keys. Pure."""

@@ -1,0 +1,38 @@
+"""What ingress hands to Temporal and the orchestrator receives: one run, fully identified.
+
+The version that matched travels in it, so that a later change of the definition does not touch runs that are under way.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from taskfactory.envelope import Trigger
+
+RUN_WORKFLOW = "RunActivityWorkflow"
+"""The workflow type that ingress starts by name."""
+
+
+class RunInput(BaseModel):
+    """The argument of `RunActivityWorkflow`.
+
+    Everything is JSON; the whole must stay below Temporal's payload limit (2 MiB by default).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    """The workflow id: `activity-{activity_id}-{event_key}`, `-g{n}` appended from the second generation on."""
+    activity_id: str
+    activity_name: str
+    version: int
+    generation: int = 1
+    dedupe_strategy: str
+    """`event_id`, `subject` or `expression`."""
+    dedupe_parts: list[Any]
+    """The readable parts that the key was made of (JSON values)."""
+    trigger: Trigger
+    key: str | None = None
+    """The triggering record's Kafka key, base64; outcomes are keyed the same."""
+    event: dict[str, Any]
+    """The envelope in CloudEvents JSON form: attributes at the top level, `data` or `data_base64` beside them."""

@@ -1,0 +1,1 @@
+"""The wire: event envelopes, their codecs, and helpers to produce and subscribe."""

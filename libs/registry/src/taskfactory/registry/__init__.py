@@ -1,0 +1,1 @@
+"""Definitions, the dedupe ledger, runs and tasks in PostgreSQL."""

@@ -1,0 +1,1 @@
+"""What every taskfactory process shares: settings, logs, health endpoints, orderly shutdown."""

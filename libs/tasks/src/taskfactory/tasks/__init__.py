@@ -1,0 +1,1 @@
+"""SDK for task handlers and their workers."""
