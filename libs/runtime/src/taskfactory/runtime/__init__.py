@@ -1,1 +1,36 @@
 """What every taskfactory process shares: settings, logs, health endpoints, orderly shutdown."""
+
+from taskfactory.runtime.failpoints import failpoint
+from taskfactory.runtime.health import Health, HealthServer
+from taskfactory.runtime.logs import configure_logs
+from taskfactory.runtime.service import Service, Shared, serve
+from taskfactory.runtime.settings import (
+    CommaList,
+    DatabaseSettings,
+    KafkaSettings,
+    ProcessSettings,
+    TemporalSettings,
+    TemporalTls,
+    TopicSettings,
+    masked,
+)
+from taskfactory.runtime.temporal import connect
+
+__all__ = [
+    "CommaList",
+    "DatabaseSettings",
+    "Health",
+    "HealthServer",
+    "KafkaSettings",
+    "ProcessSettings",
+    "Service",
+    "Shared",
+    "TemporalSettings",
+    "TemporalTls",
+    "TopicSettings",
+    "configure_logs",
+    "connect",
+    "failpoint",
+    "masked",
+    "serve",
+]

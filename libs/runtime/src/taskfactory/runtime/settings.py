@@ -1,0 +1,147 @@
+"""Settings blocks that the services' own settings classes are put together from.
+
+Every variable starts with `TASKFACTORY_`; `__` reaches into a nested value. A service has one class, frozen, and reads
+the environment once, at its start.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SECRET_CONFIG_WORDS = (
+    "password",
+    "secret",
+    "token",
+    "private",
+    "key.pem",
+    "jaas",
+    "credentials",
+    "oauthbearer.config",
+)
+"""A librdkafka property whose name holds one of these is masked wherever settings are shown."""
+
+
+def _comma_list(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
+"""`a,b,c` in the environment, a tuple of strings here."""
+
+
+class SettingsBlock(BaseSettings):
+    """How every block reads the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="TASKFACTORY_", env_nested_delimiter="__", frozen=True, extra="ignore")
+
+
+class ProcessSettings(SettingsBlock):
+    """What every long-running process understands."""
+
+    metrics_port: int = Field(9464, ge=0, le=65535)
+    """Port of `/livez`, `/readyz` and `/metrics`; 0 takes a free one and logs it."""
+    metrics_host: str = "0.0.0.0"  # noqa: S104 -- probes and Prometheus come from other hosts
+    """Address that the metrics port listens on."""
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """`auto`: readable on a terminal, JSON elsewhere."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    drain_timeout: float = Field(20.0, gt=0, le=3600)
+    """Seconds that work in flight may take to end after SIGTERM."""
+
+
+class KafkaSettings(SettingsBlock):
+    """Where Kafka is. `TASKFACTORY_KAFKA_CONFIG__SESSION_TIMEOUT_MS` becomes librdkafka's `session.timeout.ms`."""
+
+    kafka_bootstrap_servers: str = "127.0.0.1:9092"
+    kafka_config: dict[str, str] = Field(default_factory=dict)
+    """Any librdkafka property; underscores in the variable's name stand for dots."""
+
+    def librdkafka(self) -> dict[str, str]:
+        """The connection's properties under librdkafka's names; the services add what they fix on top."""
+        return {
+            "bootstrap.servers": self.kafka_bootstrap_servers,
+            **{name.lower().replace("_", "."): value for name, value in self.kafka_config.items()},
+        }
+
+
+class DatabaseSettings(SettingsBlock):
+    """Where the registry is."""
+
+    database_url: SecretStr = SecretStr("postgresql://127.0.0.1:5432/taskfactory")
+    """`postgresql://user:password@host:port/database`; masked wherever it is shown."""
+
+
+class TemporalTls(BaseModel):
+    """TLS towards Temporal. Certificates and keys are paths of PEM files, or PEM text itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = False
+    domain: str | None = None
+    """Name expected in the server's certificate, where it differs from the address."""
+    server_root_ca_cert: str | None = None
+    client_cert: str | None = None
+    client_private_key: SecretStr | None = None
+
+
+class TemporalSettings(SettingsBlock):
+    """Where Temporal is: a local server, a cluster of one's own, or Temporal Cloud."""
+
+    temporal_address: str = "127.0.0.1:7233"
+    temporal_namespace: str = "default"
+    temporal_api_key: SecretStr | None = None
+    """Sent as a bearer token; switches TLS on."""
+    temporal_tls: TemporalTls = TemporalTls()
+    orchestrator_queue: str = "taskfactory-orchestrator"
+    """Task queue on which runs are started by ingress and executed by the orchestrator."""
+
+
+class TopicSettings(SettingsBlock):
+    """The topics that taskfactory itself writes."""
+
+    outcomes_topic: str = "taskfactory.outcomes"
+    dlq_topic: str = "taskfactory.dlq"
+
+
+def pem(value: str) -> bytes:
+    """PEM text as bytes: the value itself when it is PEM, otherwise the content of the file it names.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    return value.encode() if value.lstrip().startswith("-----BEGIN") else Path(value).read_bytes()
+
+
+def masked(name: str, value: Any) -> Any:
+    """The value as it may be shown to people: secrets replaced, the rest unchanged.
+
+    Args:
+        name: the setting's name.
+        value: what is in force.
+    """
+    if isinstance(value, SecretStr):
+        secret = value.get_secret_value()
+        return _masked_url(secret) if "://" in secret else "********"
+    if name == "kafka_config" and isinstance(value, dict):
+        return {
+            key: "********" if any(word in key.replace("_", ".") for word in SECRET_CONFIG_WORDS) else item
+            for key, item in value.items()
+        }
+    if isinstance(value, BaseModel):
+        return {key: masked(key, getattr(value, key)) for key in type(value).model_fields}
+    return value
+
+
+def _masked_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password is None and not parts.query:
+        return url
+    user, _, host = parts.netloc.rpartition("@")
+    netloc = f"{user.split(':', 1)[0]}:********@{host}" if parts.password is not None else parts.netloc
+    query = "********" if "password" in parts.query else parts.query
+    return urlunsplit((parts.scheme, netloc, parts.path, query, parts.fragment))

@@ -1,0 +1,65 @@
+"""The real stack, once per test session, and fresh names on it for every test."""
+
+import itertools
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from taskfactory.dev import Endpoints, Stack
+
+
+@dataclass
+class RunningStack:
+    """The stack's addresses, and a supply of topics, databases, queues and groups that no other test uses."""
+
+    endpoints: Endpoints
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def name(self, hint: str) -> str:
+        """A name that is unique across tests and across test runs."""
+        return f"{hint}-{secrets.token_hex(4)}-{next(self._numbers)}"
+
+    def topic(self, hint: str = "topic", partitions: int = 1, config: dict[str, str] | None = None) -> str:
+        """A new topic's name."""
+        name = self.name(hint)
+        admin = AdminClient({"bootstrap.servers": self.endpoints.kafka_bootstrap_servers})
+        for future in admin.create_topics([NewTopic(name, partitions, 1, config=config or {})]).values():
+            future.result(30)
+        return name
+
+    def database(self) -> str:
+        """The URL of a new, empty database."""
+        name = self.name("db").replace("-", "_")
+        base, _, _ = self.endpoints.database_url.rpartition("/")
+        with psycopg.connect(self.endpoints.database_url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type,unused-ignore]
+        return f"{base}/{name}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that asks for the stack is marked, so that `-m "not stack"` is the unit part."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker("stack")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """Real Kafka, Temporal and PostgreSQL; started for this session and taken down after it.
+
+    `TASKFACTORY_TEST_STACK=DIR` uses (and leaves up) the stack whose state is in DIR, which makes single tests quick.
+    """
+    kept = os.environ.get("TASKFACTORY_TEST_STACK")
+    running = Stack(Path(kept) if kept else tmp_path_factory.mktemp("stack"))
+    endpoints = running.up()
+    try:
+        yield RunningStack(endpoints)
+    finally:
+        if not kept:
+            running.down()
