@@ -66,7 +66,7 @@ class HealthServer:
             OSError: the port is taken or may not be bound.
         """
         self._server = ThreadingHTTPServer((host, port), _handler(health, registry))
-        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="health", daemon=True)
         self._thread.start()
 
     @property

@@ -1,0 +1,142 @@
+"""The effects of a run, each a list-in, list-out step on the registry and Kafka.
+
+`plan`, `tasks_page` and `finish` run as local activities: a worker that dies between their commit and the completion of
+the workflow task runs them again. So each of them gives the same answer the second time: a claim is recognised by its
+owner, a plan is read back, the first terminal state wins, and outcomes have deterministic ids.
+"""
+
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+from pydantic import BaseModel
+from temporalio import activity
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from taskfactory.definitions import PlannedTask, RegisteredDefinition, RenderFailed, RunInput, render_tasks
+from taskfactory.envelope import Failure
+from taskfactory.orchestrator import metrics
+from taskfactory.orchestrator.failures import failure
+from taskfactory.orchestrator.publisher import OutcomePublisher
+from taskfactory.orchestrator.settings import OrchestratorSettings
+from taskfactory.registry import DefinitionStore, PlannedRun, RunEnd, RunStore, TaskEnd, TaskPage
+from taskfactory.runtime import failpoint
+
+VERSIONS_CACHED: Final = 2000
+LONGEST_OBSERVATION_PAUSE: Final = timedelta(seconds=10)
+
+
+class RunState(BaseModel):
+    """How a run stands after `finish`."""
+
+    state: str
+    tasks: dict[str, int]
+
+
+class RunActivities:
+    """What `RunActivityWorkflow` calls."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        definitions: DefinitionStore,
+        publisher: OutcomePublisher,
+        client: Client,
+        settings: OrchestratorSettings,
+    ) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._client = client
+        self._max_payload_bytes = settings.max_payload_bytes
+        # A version never changes, so it never has to be read twice.
+        self._version = lru_cache(VERSIONS_CACHED)(definitions.version)
+
+    @activity.defn
+    def plan(self, runs: list[RunInput], owner: str) -> list[PlannedRun]:
+        """Claim the runs' keys and write their plans, in one transaction; the stored plan where there is one."""
+        with metrics.STEP_SECONDS.labels("plan").time():
+            planned = self._store.plan(runs, lambda _: owner, self._render)
+        for run in planned:
+            metrics.RUNS_PLANNED.labels(run.state).inc()
+        failpoint("orchestrator.after_claim")
+        return planned
+
+    def _render(self, run: RunInput) -> list[PlannedTask]:
+        registered: RegisteredDefinition = self._version(run.activity_id, run.version)
+        tasks = render_tasks(registered.definition, run.event, run_id=run.run_id)
+        for position, task in enumerate(tasks):
+            size = len(task.model_dump_json(include={"params"}))
+            if size > self._max_payload_bytes:
+                path = f"tasks[{position}].params"
+                message = f"the params of {task.task_id} have {size} bytes, allowed are {self._max_payload_bytes}"
+                raise RenderFailed(path, None, message)
+        return tasks
+
+    @activity.defn
+    def tasks_page(self, run_id: str, position: int) -> TaskPage:
+        """The run's tasks from that position on."""
+        return self._store.tasks_page(run_id, position)
+
+    @activity.defn
+    def finish(self, tasks: list[TaskEnd], runs: list[RunEnd]) -> list[RunState]:
+        """Record ends, then publish what the rows say; returns the runs' states, in the order of `runs`."""
+        with metrics.STEP_SECONDS.labels("finish").time():
+            finished = self._store.finish(tasks, runs)
+            failpoint("orchestrator.before_publish")
+            self._publisher.publish(finished)
+        for task in finished.tasks:
+            name = finished.contexts[task.run_id].activity.name
+            metrics.TASKS_ENDED.labels(name, task.name, task.status).inc()
+        by_id = {run.run_id: run for run in finished.runs}
+        for run in finished.runs:
+            metrics.RUNS_ENDED.labels(finished.contexts[run.run_id].activity.name, run.status).inc()
+        return [_state(by_id[end.run_id].status, by_id[end.run_id].task_counts) for end in runs]
+
+    @activity.defn
+    async def observe_child(self, run_id: str, task_id: str) -> TaskEnd:
+        """The end of a child workflow that this execution of the run did not start itself.
+
+        While the child is open the attempt fails and is tried again, which holds no slot and writes no history.
+
+        Raises:
+            ApplicationError: the child is still open.
+        """
+        handle = self._client.get_workflow_handle(task_id)
+        try:
+            status = (await handle.describe()).status
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            lost = failure("ExecutionLost", "the child workflow vanished from Temporal")
+            return TaskEnd(run_id=run_id, task_id=task_id, status="failed", error=lost)
+        if status == WorkflowExecutionStatus.RUNNING:
+            pause = min(timedelta(seconds=1) * activity.info().attempt, LONGEST_OBSERVATION_PAUSE)
+            raise ApplicationError("the child workflow is still open", type="StillOpen", next_retry_delay=pause)
+        try:
+            result = await handle.result()
+        except WorkflowFailureError as error:
+            return child_end(run_id, task_id, status, error)
+        return TaskEnd(run_id=run_id, task_id=task_id, status="completed", attempts=1, result=result)
+
+
+def child_end(
+    run_id: str, task_id: str, status: WorkflowExecutionStatus | None, error: WorkflowFailureError
+) -> TaskEnd:
+    """The end of an observed child that did not complete."""
+    ended: Failure
+    if status == WorkflowExecutionStatus.CANCELED:
+        ended = failure("Cancelled", "the child workflow was cancelled")
+        return TaskEnd(run_id=run_id, task_id=task_id, status="cancelled", attempts=1, error=ended)
+    if status == WorkflowExecutionStatus.TIMED_OUT:
+        ended = failure("Expired", "the workflow did not end within its timeout")
+        return TaskEnd(run_id=run_id, task_id=task_id, status="expired", attempts=1, error=ended)
+    cause: Any = error.cause
+    kind = cause.type if isinstance(cause, ApplicationError) and cause.type else type(cause).__name__
+    message = cause.message if isinstance(cause, ApplicationError) else str(cause)
+    return TaskEnd(run_id=run_id, task_id=task_id, status="failed", attempts=1, error=failure(kind, message))
+
+
+def _state(status: str, counts: Any) -> RunState:
+    return RunState(state=status, tasks={state: number for state, number in counts.items() if number})

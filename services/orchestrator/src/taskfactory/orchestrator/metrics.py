@@ -1,0 +1,32 @@
+"""Every metric of the orchestrator, with its meaning."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RUNS_PLANNED = Counter(
+    "taskfactory_runs_planned_total", "Plans by what they found: running, duplicate, failed, …", ["state"]
+)
+RUNS_ENDED = Counter(
+    "taskfactory_runs_ended_total", "Runs whose end was recorded, by definition.", ["activity", "state"]
+)
+TASKS_ENDED = Counter(
+    "taskfactory_tasks_ended_total",
+    "Tasks whose end was recorded, by definition and task.",
+    ["activity", "task", "state"],
+)
+OUTCOMES_PUBLISHED = Counter("taskfactory_outcomes_published_total", "Outcomes that Kafka acknowledged.", ["type"])
+OUTCOMES_WITHOUT_RESULT = Counter(
+    "taskfactory_outcomes_without_result_total", "Outcomes whose result was too large for a record and was left out."
+)
+STEP_SECONDS = Histogram(
+    "taskfactory_step_seconds",
+    "Duration of the orchestrator's own steps.",
+    ["step"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+TASKS_WAITING = Gauge(
+    "taskfactory_tasks_waiting_for_worker", "Open tasks on a queue that no worker polls.", ["queue", "kind"]
+)
+RECONCILED = Counter(
+    "taskfactory_reconciled_total", "What the reconciler did: settled, restarted, republished.", ["action"]
+)
+LEADING = Gauge("taskfactory_leading", "1 in the one orchestrator that reconciles and watches queues.")

@@ -1,0 +1,102 @@
+"""Outcome envelopes from the rows that say what ended. Pure: the same rows always give the same envelopes."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from taskfactory.definitions import outcome_id
+from taskfactory.envelope import EventEnvelope, Outcome, RunRef, TaskRef
+from taskfactory.envelope.outcome import TYPE_PREFIX
+from taskfactory.registry import EndedRun, EndedTask, Finished, RunContext
+
+SOURCE: Final = "/taskfactory/"
+"""The definition's name is appended: an outcome's identity is `(source, id)`."""
+
+
+class KeyedOutcome(NamedTuple):
+    """An outcome, where it goes, and under which record key."""
+
+    topic: str | None
+    """None: the installation's outcomes topic."""
+    key: str | None
+    """Base64, as the triggering record's."""
+    envelope: EventEnvelope
+
+
+def outcomes(finished: Finished) -> Iterator[KeyedOutcome]:
+    """One envelope for each ended task and run whose definition publishes that kind, tasks before runs."""
+    for task in finished.tasks:
+        context = finished.contexts[task.run_id]
+        if "task" in context.outcomes.of:
+            yield _keyed(context, task_envelope(task, context))
+    for run in finished.runs:
+        context = finished.contexts[run.run_id]
+        if "run" in context.outcomes.of:
+            yield _keyed(context, run_envelope(run, context))
+
+
+def task_envelope(task: EndedTask, context: RunContext) -> EventEnvelope:
+    """The envelope `io.taskfactory.task.{status}`."""
+    outcome = Outcome(
+        activity=context.activity,
+        run=RunRef(id=task.run_id),
+        task=TaskRef(
+            id=task.task_id,
+            name=task.name,
+            index=task.index,
+            attempts=task.attempts,
+            result=task.result,
+            error=task.error,
+        ),
+        trigger=context.trigger,
+    )
+    return _envelope(f"task.{task.status}", outcome_id(task.task_id, task.status), task.ended_at, outcome, context)
+
+
+def run_envelope(run: EndedRun, context: RunContext) -> EventEnvelope:
+    """The envelope `io.taskfactory.run.{status}`."""
+    counts = {state: number for state, number in run.task_counts.items() if number}
+    outcome = Outcome(
+        activity=context.activity,
+        run=RunRef(id=run.run_id, tasks=counts, error=run.error),
+        trigger=context.trigger,
+    )
+    return _envelope(f"run.{run.status}", outcome_id(run.run_id, run.status), run.ended_at, outcome, context)
+
+
+def without_result(keyed: KeyedOutcome, size: int) -> KeyedOutcome:
+    """The same outcome for a record that would be too large: the result stays in the registry.
+
+    Args:
+        keyed: the outcome of a task.
+        size: bytes that the whole record would have had.
+    """
+    data = Outcome.model_validate(keyed.envelope.data)
+    if data.task is None:
+        return keyed
+    hint = f"the outcome would have {size} bytes; see `taskfactory get tasks --run {data.run.id} -o json`"
+    slim = data.model_copy(update={"task": data.task.model_copy(update={"result": None, "result_omitted": hint})})
+    return keyed._replace(envelope=keyed.envelope.model_copy(update={"data": slim.model_dump(mode="json")}))
+
+
+def _keyed(context: RunContext, envelope: EventEnvelope) -> KeyedOutcome:
+    return KeyedOutcome(context.outcomes.topic, context.event_attributes.key, envelope)
+
+
+def _envelope(kind: str, id_: str, ended_at: datetime, outcome: Outcome, context: RunContext) -> EventEnvelope:
+    event = context.event_attributes
+    return EventEnvelope(
+        id=id_,
+        source=f"{SOURCE}{context.activity.name}",
+        type=f"{TYPE_PREFIX}{kind}",
+        subject=context.trigger.subject,
+        time=ended_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        datacontenttype="application/json",
+        data=outcome.model_dump(mode="json", exclude_none=True),
+        partitionkey=event.partitionkey,
+        correlationid=event.correlationid or context.trigger.id,
+        causationid=context.trigger.id,
+        traceparent=event.traceparent,
+        tracestate=event.tracestate,
+        hops=(event.hops or 0) + 1,
+    )

@@ -1,0 +1,53 @@
+"""Publishing outcomes: every call returns only when Kafka has acknowledged every record."""
+
+import base64
+from collections import defaultdict
+from typing import Final
+
+import structlog
+
+from taskfactory.envelope import encode
+from taskfactory.envelope.kafka import EnvelopeProducer
+from taskfactory.orchestrator import metrics
+from taskfactory.orchestrator.outcomes import KeyedOutcome, outcomes, without_result
+from taskfactory.orchestrator.settings import OrchestratorSettings
+from taskfactory.registry import Finished
+
+log = structlog.get_logger("taskfactory.orchestrator")
+
+
+class OutcomePublisher:
+    """Turns ended tasks and runs into records on their outcomes topics. Safe to call from several threads."""
+
+    def __init__(self, producer: EnvelopeProducer, settings: OrchestratorSettings) -> None:
+        self._producer = producer
+        self._format: Final = settings.outcomes_format
+        self._topic = settings.outcomes_topic
+        self._max_bytes = settings.max_outcome_bytes
+
+    def publish(self, finished: Finished) -> None:
+        """Publish what these rows say; at least once, always under the same ids.
+
+        Raises:
+            DeliveryFailed: Kafka did not acknowledge every record; call again with the same rows.
+        """
+        by_topic: defaultdict[str, list[KeyedOutcome]] = defaultdict(list)
+        for keyed in outcomes(finished):
+            by_topic[keyed.topic or self._topic].append(self._fitting(keyed))
+        for topic, batch in by_topic.items():
+            self._producer.send(
+                topic,
+                [keyed.envelope for keyed in batch],
+                fmt=self._format,
+                keys=[None if keyed.key is None else base64.b64decode(keyed.key) for keyed in batch],
+            )
+            for keyed in batch:
+                metrics.OUTCOMES_PUBLISHED.labels(keyed.envelope.type).inc()
+
+    def _fitting(self, keyed: KeyedOutcome) -> KeyedOutcome:
+        size = len(encode(keyed.envelope, self._format).value or b"")
+        if size <= self._max_bytes:
+            return keyed
+        metrics.OUTCOMES_WITHOUT_RESULT.inc()
+        log.warning("outcome_without_result", outcome=keyed.envelope.id, bytes=size, limit=self._max_bytes)
+        return without_result(keyed, size)

@@ -1,0 +1,89 @@
+"""The wiring of the orchestrator: what is made of what, in which order it starts and ends."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import cached_property
+from typing import Final
+
+import structlog
+from sqlalchemy import Engine
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from taskfactory.envelope.kafka import EnvelopeProducer
+from taskfactory.orchestrator.activities import RunActivities
+from taskfactory.orchestrator.leader import Leader
+from taskfactory.orchestrator.publisher import OutcomePublisher
+from taskfactory.orchestrator.settings import OrchestratorSettings
+from taskfactory.orchestrator.workflow import RunActivityWorkflow
+from taskfactory.registry import DefinitionStore, RunStore, open_engine
+from taskfactory.runtime import Shared
+
+LEADER_CONNECTIONS: Final = 3
+
+log = structlog.get_logger("taskfactory.orchestrator")
+
+
+class Orchestrator:
+    """Executes runs; one process leads and also reconciles."""
+
+    name = "orchestrator"
+
+    @cached_property
+    def settings(self) -> OrchestratorSettings:
+        """Read from the environment, once."""
+        return OrchestratorSettings()
+
+    async def run(self, shared: Shared) -> None:
+        """Work until asked to stop; then let the steps under way end, and close what was opened, last first."""
+        settings = self.settings
+        client = await shared.temporal(settings)
+        if client is None:
+            return
+        engine = open_engine(
+            settings.database_url.get_secret_value(), pool_size=settings.max_concurrent_steps + LEADER_CONNECTIONS
+        )
+        producer = EnvelopeProducer(settings.librdkafka())
+        executor = ThreadPoolExecutor(settings.max_concurrent_steps, thread_name_prefix="step")
+        try:
+            await self._work(shared, client, engine, producer, executor)
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+            await asyncio.to_thread(producer.close)
+            engine.dispose()
+
+    async def _work(
+        self, shared: Shared, client: Client, engine: Engine, producer: EnvelopeProducer, executor: ThreadPoolExecutor
+    ) -> None:
+        settings = self.settings
+        store = RunStore(engine)
+        publisher = OutcomePublisher(producer, settings)
+        activities = RunActivities(store, DefinitionStore(engine), publisher, client, settings)
+        worker = Worker(
+            client,
+            task_queue=settings.orchestrator_queue,
+            workflows=[RunActivityWorkflow],
+            activities=[activities.plan, activities.tasks_page, activities.finish, activities.observe_child],
+            activity_executor=executor,
+            # The one workflow is ours, reads neither clock nor environment, and its histories are replayed by the
+            # tests; the sandbox would import it anew for every run (docs/adr/0005).
+            workflow_runner=UnsandboxedWorkflowRunner(),
+            max_concurrent_workflow_tasks=settings.max_concurrent_runs,
+            max_concurrent_local_activities=settings.max_concurrent_steps,
+            max_cached_workflows=2000,
+            graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout / 2),
+        )
+        leader = Leader(engine, store, publisher, client, settings)
+        leading = asyncio.create_task(leader.run(shared), name="leader")
+        working = asyncio.create_task(worker.run(), name="worker")
+        stopping = asyncio.create_task(shared.stop.wait(), name="stop")
+        await asyncio.wait({leading, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not shared.stop.is_set():
+            for ended in (leading, working):
+                if ended.done():
+                    ended.result()  # raises what ended it: the process must not go on without it
+        await asyncio.wait({leading, asyncio.create_task(worker.shutdown())}, timeout=settings.drain_timeout)
+        if not working.done():
+            log.warning("drain_incomplete", hint="Temporal hands the work in flight to another orchestrator")

@@ -1,0 +1,30 @@
+"""The orchestrator's settings."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from taskfactory.runtime import DatabaseSettings, KafkaSettings, ProcessSettings, TemporalSettings, TopicSettings
+
+
+class OrchestratorSettings(ProcessSettings, KafkaSettings, DatabaseSettings, TemporalSettings, TopicSettings):
+    """Read once from `TASKFACTORY_…`; `taskfactory config orchestrator` shows what is in force."""
+
+    outcomes_format: Literal["structured", "binary", "avro"] = "structured"
+    """Wire format of outcomes: CloudEvents JSON, CloudEvents binary mode, or Avro single-object."""
+    max_outcome_bytes: int = Field(1_000_000, ge=10_000)
+    """Largest outcome record; a larger one is published without its result. Kafka's own default is 1 MiB."""
+    max_payload_bytes: int = Field(2_000_000, ge=10_000)
+    """Largest input of a task; Temporal refuses payloads over 2 MiB."""
+    max_concurrent_runs: int = Field(100, ge=1)
+    """Workflow tasks executed at the same time."""
+    max_concurrent_steps: int = Field(20, ge=1)
+    """Plans and finalisations at the same time; each holds a database connection."""
+    reconcile_interval: float = Field(10.0, gt=0)
+    """Seconds between two looks of the reconciler at executions that ended badly."""
+    reconcile_grace: float = Field(60.0, ge=0)
+    """Seconds for which an open run is left alone before its execution is looked up."""
+    queue_check_interval: float = Field(5.0, gt=0)
+    """Seconds between two looks at which task queues have workers."""
+    runs_retention_days: int = Field(90, ge=1)
+    """Days for which ended runs and their tasks are kept; the dedupe ledger is kept forever."""

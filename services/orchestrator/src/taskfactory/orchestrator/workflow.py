@@ -1,0 +1,266 @@
+"""One run, from claim to outcome: plan, tasks, finalise.
+
+Reads top to bottom. Effects are in `activities.py`; everything here is deterministic and its recorded histories are
+replayed by the tests. Invariants:
+
+- Nothing runs before `plan` has claimed the run's dedupe keys and committed its task rows.
+- At most `WINDOW` tasks are open at a time, since Temporal refuses more than 2,000 pending.
+- An ended task is written and published while others are still open; what ends meanwhile goes together in the next
+  write.
+- Before continuing as new, activities are drained; open child workflows stay open and are observed from then on.
+- A cancelled run cancels its open tasks, then records and publishes that like any other end.
+"""
+
+import asyncio
+from collections import deque
+from datetime import timedelta
+from typing import Final
+
+from pydantic import BaseModel
+from temporalio import workflow
+from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ActivityError, ChildWorkflowError, WorkflowAlreadyStartedError
+
+with workflow.unsafe.imports_passed_through():
+    from taskfactory.definitions import RUN_WORKFLOW, RunInput
+    from taskfactory.envelope import ActivityRef
+    from taskfactory.orchestrator.activities import RunActivities
+    from taskfactory.orchestrator.failures import cancelled_end, end_from_answer, end_from_error
+    from taskfactory.registry import PlannedRun, RunEnd, StoredTask, TaskEnd
+    from taskfactory.tasks import TaskInput
+
+WINDOW: Final = 500
+"""Tasks of one run that are open at the same time."""
+
+_STEP_TIMEOUT: Final = timedelta(seconds=30)
+_STEP_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=15))
+_OBSERVE_TIMEOUT: Final = timedelta(seconds=30)
+
+
+class Progress(BaseModel):
+    """What a run that continued as new carries over."""
+
+    next_position: int | None = None
+    """Position of the first task that was not started yet; None when all were."""
+    open_children: list[StoredTask] = []
+    """Child workflows that were still open."""
+
+
+class RunSummary(BaseModel):
+    """The workflow's result, for people who look at it in Temporal's UI."""
+
+    state: str
+    tasks: dict[str, int] = {}
+    duplicate_of: str | None = None
+
+
+@workflow.defn(name=RUN_WORKFLOW)
+class RunActivityWorkflow:
+    """Carries one run of an activity definition."""
+
+    @workflow.init
+    def __init__(self, run: RunInput, progress: Progress | None = None) -> None:
+        self._run = run
+        self._pending: deque[StoredTask] = deque()
+        self._next_position = progress.next_position if progress else None
+        self._open: dict[str, asyncio.Task[TaskEnd]] = {}
+        self._open_children: dict[str, StoredTask] = {}  # those that are known to have started
+        self._ended: list[TaskEnd] = []
+        self._cancelling = False
+
+    @workflow.run
+    async def run(self, run: RunInput, progress: Progress | None = None) -> RunSummary:  # noqa: ARG002 -- see __init__
+        """Claim, plan, do the tasks, finalise."""
+        work = asyncio.create_task(self._work(progress))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            self._cancel_open_tasks()
+            summary = await work
+            if summary.state == "cancelled":
+                raise
+            return summary  # it had ended before the request came
+
+    async def _work(self, progress: Progress | None) -> RunSummary:
+        if progress is None:
+            plan = await self._plan()
+            if plan.state == "duplicate":
+                return RunSummary(state="duplicate", duplicate_of=plan.duplicate_of)
+            if plan.state != "running":
+                return await self._finalise()
+            self._pending.extend(plan.tasks)
+            self._next_position = plan.next_position
+        else:
+            for child in progress.open_children:
+                self._start(child, observe=True)
+        await self._do_tasks()
+        return await self._finalise()
+
+    async def _plan(self) -> PlannedRun:
+        owner = workflow.info().first_execution_run_id
+        plans = await workflow.execute_local_activity_method(
+            RunActivities.plan,
+            args=[[self._run], owner],
+            start_to_close_timeout=_STEP_TIMEOUT,
+            retry_policy=_STEP_RETRY,
+        )
+        return plans[0]
+
+    async def _do_tasks(self) -> None:
+        while True:
+            await self._fill_window()
+            if not self._open:
+                return
+            await workflow.wait_condition(lambda: bool(self._ended) or self._may_continue_as_new())
+            if self._may_continue_as_new():
+                await self._continue_as_new()
+            if self._ended and (self._open or self._has_more()):
+                await self._flush()
+
+    def _has_more(self) -> bool:
+        return bool(self._pending) or self._next_position is not None
+
+    async def _fill_window(self) -> None:
+        while self._has_more() and len(self._open) < WINDOW and not self._cancelling and not self._draining():
+            if not self._pending:
+                page = await workflow.execute_local_activity_method(
+                    RunActivities.tasks_page,
+                    args=[self._run.run_id, self._next_position],
+                    start_to_close_timeout=_STEP_TIMEOUT,
+                    retry_policy=_STEP_RETRY,
+                )
+                self._pending.extend(page.tasks)
+                self._next_position = page.next_position
+                continue
+            task = self._pending.popleft()
+            if task.state == "scheduled":
+                self._start(task, observe=False)
+
+    def _start(self, task: StoredTask, *, observe: bool) -> None:
+        if observe:
+            self._open_children[task.task_id] = task
+        execution = asyncio.create_task(self._execute(task, observe=observe))
+        self._open[task.task_id] = execution
+        # A callback, not the end of `_execute`: an execution that is cancelled before its first step never enters it.
+        execution.add_done_callback(lambda done: self._collect(task, done))
+
+    def _collect(self, task: StoredTask, execution: asyncio.Task[TaskEnd]) -> None:
+        del self._open[task.task_id]
+        self._open_children.pop(task.task_id, None)
+        self._ended.append(cancelled_end(self._run.run_id, task) if execution.cancelled() else execution.result())
+
+    async def _execute(self, task: StoredTask, *, observe: bool) -> TaskEnd:
+        try:
+            if observe:
+                return await self._observed_child(task)
+            return await (self._activity(task) if task.type == "activity" else self._child(task))
+        except (ActivityError, ChildWorkflowError) as error:
+            return end_from_error(self._run.run_id, task, error)
+
+    async def _activity(self, task: StoredTask) -> TaskEnd:
+        answer = await workflow.execute_activity(
+            task.handler,
+            self._task_input(task),
+            task_queue=task.queue,
+            activity_id=task.task_id,
+            summary=task.name,
+            start_to_close_timeout=timedelta(seconds=task.timeout),
+            schedule_to_close_timeout=timedelta(seconds=task.schedule_to_close),
+            heartbeat_timeout=timedelta(seconds=task.heartbeat) if task.heartbeat else None,
+            retry_policy=_retry_policy(task),
+        )
+        return end_from_answer(self._run.run_id, task, answer)
+
+    async def _child(self, task: StoredTask) -> TaskEnd:
+        try:
+            handle = await workflow.start_child_workflow(
+                task.handler,
+                self._task_input(task),
+                id=task.task_id,
+                task_queue=task.queue,
+                static_summary=f"{self._run.activity_name} / {task.name}",
+                execution_timeout=timedelta(seconds=task.timeout),
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                # The default would terminate an open task together with a run that continues as new.
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_REQUESTED,
+            )
+        except WorkflowAlreadyStartedError:
+            # A reset brought this run back to before the child's start; the child itself is untouched.
+            self._open_children[task.task_id] = task
+            return await self._observed_child(task)
+        self._open_children[task.task_id] = task
+        result = await handle
+        return TaskEnd(run_id=self._run.run_id, task_id=task.task_id, status="completed", attempts=1, result=result)
+
+    async def _observed_child(self, task: StoredTask) -> TaskEnd:
+        try:
+            return await workflow.execute_activity_method(
+                RunActivities.observe_child,
+                args=[self._run.run_id, task.task_id],
+                start_to_close_timeout=_OBSERVE_TIMEOUT,
+                summary=f"observe {task.name}",
+            )
+        except asyncio.CancelledError:
+            await workflow.get_external_workflow_handle(task.task_id).cancel()
+            raise
+
+    def _task_input(self, task: StoredTask) -> TaskInput:
+        run = self._run
+        return TaskInput(
+            task_id=task.task_id,
+            name=task.name,
+            index=task.index,
+            run_id=run.run_id,
+            activity=ActivityRef(id=run.activity_id, name=run.activity_name, version=run.version),
+            trigger=run.trigger,
+            params=task.params,
+        )
+
+    async def _flush(self) -> None:
+        ended, self._ended = self._ended, []
+        await workflow.execute_local_activity_method(
+            RunActivities.finish,
+            args=[ended, []],
+            start_to_close_timeout=_STEP_TIMEOUT,
+            retry_policy=_STEP_RETRY,
+        )
+
+    async def _finalise(self) -> RunSummary:
+        ended, self._ended = self._ended, []
+        end = RunEnd(run_id=self._run.run_id, status="cancelled" if self._cancelling else None)
+        states = await workflow.execute_local_activity_method(
+            RunActivities.finish,
+            args=[ended, [end]],
+            start_to_close_timeout=_STEP_TIMEOUT,
+            retry_policy=_STEP_RETRY,
+        )
+        return RunSummary(state=states[0].state, tasks=states[0].tasks)
+
+    def _draining(self) -> bool:
+        return workflow.info().is_continue_as_new_suggested() and self._has_more()
+
+    def _may_continue_as_new(self) -> bool:
+        return self._draining() and not self._cancelling and self._open.keys() <= self._open_children.keys()
+
+    async def _continue_as_new(self) -> None:
+        if self._ended:
+            await self._flush()
+        position = self._pending[0].position if self._pending else self._next_position
+        workflow.continue_as_new(
+            args=[self._run, Progress(next_position=position, open_children=list(self._open_children.values()))]
+        )
+
+    def _cancel_open_tasks(self) -> None:
+        self._cancelling = True
+        for execution in self._open.values():
+            execution.cancel()
+
+
+def _retry_policy(task: StoredTask) -> RetryPolicy:
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=task.retry.initial_interval),
+        backoff_coefficient=task.retry.backoff,
+        maximum_interval=timedelta(seconds=task.retry.max_interval),
+        maximum_attempts=task.retry.max_attempts or 0,
+    )
