@@ -17,7 +17,7 @@ help: ## Show this list
 	@python3 -m venv .uv && .uv/bin/pip install --quiet uv
 
 .venv/.synced: $(UV) uv.lock pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyproject.toml deploy/dev/pyproject.toml)
-	@$(UV) sync --frozen --quiet
+	@$(UV) sync --frozen --quiet --compile-bytecode
 	@touch $@
 
 setup: .venv/.synced ## Install the workspace into .venv

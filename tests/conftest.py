@@ -62,4 +62,4 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         yield RunningStack(endpoints)
     finally:
         if not kept:
-            running.down()
+            running.down(wipe=True)

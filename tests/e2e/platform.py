@@ -22,6 +22,7 @@ from taskfactory.envelope.kafka import EnvelopeProducer
 from tests.conftest import RunningStack
 
 ROOT = Path(__file__).parents[2]
+COMMAND = Path(sys.executable).parent / "taskfactory"
 TERMINAL = {"completed", "failed", "cancelled", "expired"}
 
 
@@ -127,7 +128,7 @@ class Platform:
     def run(self, *arguments: str, check: bool = True, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
         """Run one `taskfactory` command to its end."""
         done = subprocess.run(
-            [sys.executable, "-m", "taskfactory.cli", *arguments],
+            [str(COMMAND), *arguments],
             env=self.env,
             cwd=ROOT,
             capture_output=True,
@@ -153,7 +154,7 @@ class Platform:
         log = self.folder / f"{name}-{len(self.services)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "taskfactory.cli", *arguments],
+                [str(COMMAND), *arguments],
                 env={**self.env, "TASKFACTORY_METRICS_PORT": str(port), **(env or {})},
                 cwd=ROOT,
                 stdout=output,
@@ -249,13 +250,13 @@ class Platform:
 
 
 def event(
-    number: int | str, *, type: str = "test.order", subject: str | None = None, data: Any = None, **extra: Any
+    number: int | str, *, kind: str = "test.order", subject: str | None = None, data: Any = None, **extra: Any
 ) -> EventEnvelope:
     """An envelope that differs from others by its number only."""
     return EventEnvelope(
         source="/tests",
         id=f"event-{number}",
-        type=type,
+        type=kind,
         subject=subject or f"subject-{number}",
         time="2026-01-01T00:00:00Z",
         data=data if data is not None else {"number": number},

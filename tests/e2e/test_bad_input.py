@@ -1,5 +1,7 @@
 """Bad input gets a clear place and loses nothing: the partition goes on, the bytes are kept."""
 
+from collections.abc import Callable
+
 import orjson
 from confluent_kafka import Producer
 
@@ -51,8 +53,8 @@ def test_broken_records_are_dead_lettered_with_their_bytes_and_the_partition_goe
     assert (second["taskfactory_dlq_partition"], second["taskfactory_dlq_offset"]) == (b"0", b"1")
 
 
-def test_an_envelope_over_the_size_limit_is_dead_lettered(make_platform) -> None:  # type: ignore[no-untyped-def]
-    platform: Platform = make_platform(TASKFACTORY_MAX_EVENT_BYTES="2000")
+def test_an_envelope_over_the_size_limit_is_dead_lettered(make_platform: Callable[..., Platform]) -> None:
+    platform = make_platform(TASKFACTORY_MAX_EVENT_BYTES="2000")
     platform.apply(DEFINITION)
     platform.start("run")
     platform.worker()
@@ -66,7 +68,7 @@ def test_a_template_error_fails_the_run_and_says_why(platform: Platform) -> None
     platform.apply(DEFINITION)
     platform.start("run")
     platform.send([event(1, data={"other": 1})])
-    eventually(lambda: platform.outcomes(), "the failed run is published")
+    eventually(platform.outcomes, "the failed run is published")
     (outcome,) = platform.outcomes()
     assert outcome.type == "io.taskfactory.run.failed"
     assert "number" in outcome.data["run"]["error"]["message"]

@@ -131,7 +131,7 @@ def test_a_run_terminated_midway_keeps_what_was_done_and_cancels_what_was_open(p
     platform.start("orchestrator")
     platform.worker()
     platform.send([event(1)])
-    eventually(lambda: platform.outcomes(), "the quick task's outcome leaves before the run ends")
+    eventually(platform.outcomes, "the quick task's outcome leaves before the run ends")
     run_id = the_run(platform)
     terminate(platform, run_id)
 
@@ -155,7 +155,7 @@ def test_a_cancelled_run_cancels_its_tasks_and_says_so(platform: Platform) -> No
     platform.start("orchestrator")
     platform.worker()
     platform.send([event(1)])
-    eventually(lambda: platform.outcomes(), "the quick task's outcome leaves before the run ends")
+    eventually(platform.outcomes, "the quick task's outcome leaves before the run ends")
     run_id = the_run(platform)
 
     async def cancel() -> None:
@@ -194,7 +194,7 @@ def test_a_reset_run_does_nothing_twice_under_another_key(platform: Platform) ->
     platform.start("orchestrator")
     platform.worker()
     platform.send([event(1)])
-    eventually(lambda: platform.outcomes(), "the quick task is done, the child is open")
+    eventually(platform.outcomes, "the quick task is done, the child is open")
     run_id = the_run(platform)
 
     async def reset_to_the_beginning() -> None:

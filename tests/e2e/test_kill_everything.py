@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -31,7 +32,9 @@ tasks:
 
 
 @pytest.mark.timeout(420)
-def test_nothing_is_lost_or_done_twice_while_every_part_is_killed_twice(platform: Platform) -> None:
+def test_nothing_is_lost_or_done_twice_while_every_part_is_killed_twice(
+    platform: Platform, record_property: Callable[[str, object], None]
+) -> None:
     platform.apply(DEFINITION)
     distinct = [
         event(n, data={"number": n, "large": n % 10 == 0, "parts": ["a", "b"]}) for n in range(EVENTS * 9 // 10)
@@ -68,7 +71,9 @@ def test_nothing_is_lost_or_done_twice_while_every_part_is_killed_twice(platform
     tasks = {outcome.id for outcome in outcomes if outcome.type.startswith("io.taskfactory.task.")}
     runs = {outcome.id for outcome in outcomes if outcome.type.startswith("io.taskfactory.run.")}
     repeats = len(outcomes) - len(ids(outcomes))
-    print(f"outcomes: {len(outcomes)}, distinct {len(ids(outcomes))}, repeats of one id {repeats}")
+    record_property(
+        "outcomes", f"outcomes: {len(outcomes)}, distinct {len(ids(outcomes))}, repeats of one id {repeats}"
+    )
     terminal_ids_per_thing = Counter(id_.rpartition("/")[0] for id_ in tasks | runs)
     assert set(terminal_ids_per_thing.values()) == {1}
     assert len(tasks) == expected_tasks

@@ -19,7 +19,12 @@ tasks:
   - {name: note, type: activity, handler: note, queue: "{queue}", foreach: event.data.parts, params: {part: "${item}"}}
   - {name: steps, type: workflow, workflow: two-steps, queue: "{queue}", params: {number: "${event.data.number}"}}
   - {name: only-large, type: activity, handler: note, queue: "{queue}", when: context.large}
-  - {name: fails, type: activity, handler: refuse, queue: "{queue}", when: "!context.large", retry: {max_attempts: 2, initial_interval: 10ms}}
+  - name: fails
+    type: activity
+    handler: refuse
+    queue: "{queue}"
+    when: "!context.large"
+    retry: {max_attempts: 2, initial_interval: 10ms}
 """
 HUGE = """
 apiVersion: taskfactory/v1

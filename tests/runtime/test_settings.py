@@ -1,5 +1,7 @@
 """What the environment says, and what may be shown of it."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr, ValidationError
 
@@ -64,7 +66,7 @@ def test_an_api_key_switches_tls_on() -> None:
     assert tls_config(TemporalTls(), api_key=False) is False
 
 
-def test_certificates_are_given_as_text_or_as_a_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_certificates_are_given_as_text_or_as_a_file(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("-----BEGIN CERTIFICATE-----")
     for given in (str(file), file.read_text()):

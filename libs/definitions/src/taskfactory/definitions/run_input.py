@@ -13,6 +13,27 @@ RUN_WORKFLOW = "RunActivityWorkflow"
 """The workflow type that ingress starts by name."""
 
 
+class OpenChild(BaseModel):
+    """A child workflow that was open when its run continued as new."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task_id: str
+    """Also the child's workflow id."""
+    name: str
+    """The task's name."""
+
+
+class RunProgress(BaseModel):
+    """What a run that continues as new carries over; never set by who starts a run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    next_position: int | None
+    """Position of the first task that was not started yet; None when all were."""
+    open_children: list[OpenChild]
+
+
 class RunInput(BaseModel):
     """The argument of `RunActivityWorkflow`.
 
@@ -36,3 +57,5 @@ class RunInput(BaseModel):
     """The triggering record's Kafka key, base64; outcomes are keyed the same."""
     event: dict[str, Any]
     """The envelope in CloudEvents JSON form: attributes at the top level, `data` or `data_base64` beside them."""
+    progress: RunProgress | None = None
+    """Set when the run continued as new."""

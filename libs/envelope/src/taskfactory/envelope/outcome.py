@@ -69,8 +69,11 @@ class TaskRef(_Strict):
     name: str
     index: int | None = None
     """Position within `foreach`, from 0; None for a task without it."""
-    attempts: int = 1
+    attempts: int | None = None
+    """How often the handler was tried; None where that is not known, and for a task that was never started."""
     result: Any = None
+    result_omitted: str | None = None
+    """Set when the result is too large for a Kafka record: says how large, and where it can be read."""
     error: Failure | None = None
 
 

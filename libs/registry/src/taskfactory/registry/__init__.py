@@ -1,1 +1,83 @@
-"""Definitions, the dedupe ledger, runs and tasks in PostgreSQL."""
+"""Definitions, the dedupe ledger, runs and tasks in PostgreSQL.
+
+Read first: `run_model` (what goes in and out), `planning` (claim and plan), `finishing` (ends), `run_store` (the door).
+"""
+
+from taskfactory.registry.definition_listener import DefinitionListener
+from taskfactory.registry.definition_store import (
+    Applied,
+    DefinitionRow,
+    DefinitionStore,
+    DuplicateNames,
+    UnknownDefinition,
+)
+from taskfactory.registry.engine import open_engine
+from taskfactory.registry.finishing import UnknownIds
+from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
+from taskfactory.registry.partitions import drop_expired, ensure_partitions
+from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
+from taskfactory.registry.run_end import OpenTasks
+from taskfactory.registry.run_model import (
+    EndedRun,
+    EndedTask,
+    EventAttributes,
+    Finished,
+    OutcomesConfig,
+    PlannedRun,
+    RunContext,
+    RunEnd,
+    RunState,
+    StoredTask,
+    TaskEnd,
+    TaskPage,
+    TaskState,
+)
+from taskfactory.registry.run_store import RunStore
+from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
+from taskfactory.registry.task_pages import PageLimit
+from taskfactory.registry.task_queues import OpenQueue, QueueCheck, QueueKind, QueueState
+from taskfactory.registry.transactions import Refused
+
+__all__ = [
+    "Applied",
+    "ClaimedRun",
+    "DefinitionListener",
+    "DefinitionRow",
+    "DefinitionStore",
+    "DuplicateNames",
+    "EndedRun",
+    "EndedTask",
+    "EventAttributes",
+    "Finished",
+    "Lead",
+    "OpenQueue",
+    "OpenRun",
+    "OpenTasks",
+    "OutcomesConfig",
+    "PageLimit",
+    "PlannedRun",
+    "QueueCheck",
+    "QueueKind",
+    "QueueState",
+    "Refused",
+    "RunContext",
+    "RunCursor",
+    "RunEnd",
+    "RunRow",
+    "RunState",
+    "RunStore",
+    "SchemaMismatch",
+    "ShownTaskState",
+    "StoredTask",
+    "TaskEnd",
+    "TaskPage",
+    "TaskRow",
+    "TaskState",
+    "UnknownDefinition",
+    "UnknownIds",
+    "drop_expired",
+    "ensure_partitions",
+    "migrate",
+    "open_engine",
+    "require_schema",
+]

@@ -5,6 +5,7 @@ the workflow task runs them again. So each of them gives the same answer the sec
 owner, a plan is read back, the first terminal state wins, and outcomes have deterministic ids.
 """
 
+from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -21,7 +22,7 @@ from taskfactory.orchestrator import metrics
 from taskfactory.orchestrator.failures import failure
 from taskfactory.orchestrator.publisher import OutcomePublisher
 from taskfactory.orchestrator.settings import OrchestratorSettings
-from taskfactory.registry import DefinitionStore, PlannedRun, RunEnd, RunStore, TaskEnd, TaskPage
+from taskfactory.registry import DefinitionStore, PlannedRun, RunEnd, RunStore, TaskEnd, TaskPage, UnknownDefinition
 from taskfactory.runtime import failpoint
 
 VERSIONS_CACHED: Final = 2000
@@ -57,21 +58,30 @@ class RunActivities:
     def plan(self, runs: list[RunInput], owner: str) -> list[PlannedRun]:
         """Claim the runs' keys and write their plans, in one transaction; the stored plan where there is one."""
         with metrics.STEP_SECONDS.labels("plan").time():
+            self._load_versions(runs)
             planned = self._store.plan(runs, lambda _: owner, self._render)
         for run in planned:
             metrics.RUNS_PLANNED.labels(run.state).inc()
         failpoint("orchestrator.after_claim")
         return planned
 
+    def _load_versions(self, runs: list[RunInput]) -> None:
+        """Before the claim's transaction, which must not wait for a second connection while it holds one."""
+        for run in runs:
+            with suppress(UnknownDefinition):
+                self._version(run.activity_id, run.version)
+
     def _render(self, run: RunInput) -> list[PlannedTask]:
-        registered: RegisteredDefinition = self._version(run.activity_id, run.version)
+        try:
+            registered: RegisteredDefinition = self._version(run.activity_id, run.version)
+        except UnknownDefinition as unknown:
+            raise RenderFailed("unknown_definition", "activity", None, str(unknown)) from unknown
         tasks = render_tasks(registered.definition, run.event, run_id=run.run_id)
-        for position, task in enumerate(tasks):
+        for task in tasks:
             size = len(task.model_dump_json(include={"params"}))
             if size > self._max_payload_bytes:
-                path = f"tasks[{position}].params"
                 message = f"the params of {task.task_id} have {size} bytes, allowed are {self._max_payload_bytes}"
-                raise RenderFailed(path, None, message)
+                raise RenderFailed("too_large", f"task {task.name}", None, message)
         return tasks
 
     @activity.defn

@@ -49,11 +49,11 @@ def end_from_answer(run_id: str, task: StoredTask, answer: Any) -> TaskEnd:
     )
 
 
-def cancelled_end(run_id: str, task: StoredTask) -> TaskEnd:
+def cancelled_end(run_id: str, task_id: str) -> TaskEnd:
     """The end of a task that was open when its run was cancelled."""
     return TaskEnd(
         run_id=run_id,
-        task_id=task.task_id,
+        task_id=task_id,
         status="cancelled",
         error=failure("Cancelled", "the run was cancelled while the task was open"),
     )
@@ -68,7 +68,7 @@ def end_from_error(run_id: str, task: StoredTask, error: ActivityError | ChildWo
     cause = error.cause
     attempts = _attempts(task, error)
     if isinstance(cause, CancelledError):
-        return cancelled_end(run_id, task)
+        return cancelled_end(run_id, task.task_id)
     if isinstance(cause, TimeoutError) and (cause.type in _OUT_OF_TIME or isinstance(error, ChildWorkflowError)):
         message = _OUT_OF_TIME.get(cause.type, "the workflow did not end within its timeout") if cause.type else ""
         ended = failure("Expired", _with_last_failure(message, cause))

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -51,18 +52,23 @@ class Leader:
         """Try to lead, and lead, until the process is asked to stop. Troubles are logged and tried again."""
         while not shared.stop.is_set():
             try:
-                with self._store.try_lead(LEADER_LOCK) as lead:
-                    if lead is not None:
-                        metrics.LEADING.set(1)
-                        log.info("leading")
-                        while not shared.stop.is_set() and await asyncio.to_thread(lead.held):
-                            await self._turn()
-                            await shared.pause(1.0)
+                await self._lead(shared)
             except (SQLAlchemyError, RPCError, DeliveryFailed, OSError) as error:
                 log.warning("leader_interrupted", error=str(error).splitlines()[0], retry_in=RETRY_SECONDS)
             finally:
                 metrics.LEADING.set(0)
             await shared.pause(RETRY_SECONDS)
+
+    async def _lead(self, shared: Shared) -> None:
+        with ExitStack() as held:
+            lead = await asyncio.to_thread(held.enter_context, self._store.try_lead(LEADER_LOCK))
+            if lead is None:
+                return
+            metrics.LEADING.set(1)
+            log.info("leading")
+            while not shared.stop.is_set() and await asyncio.to_thread(lead.held):
+                await self._turn()
+                await shared.pause(1.0)
 
     async def _turn(self) -> None:
         if self._is_due("queues", self._settings.queue_check_interval):

@@ -153,8 +153,9 @@ class Reconciler:
         run = await self._input_of(execution)
         if verdict.cancelled:
             # Cancelled before its first step: record it as what it is, without doing anything.
-            await asyncio.to_thread(self._store.plan, [run], lambda _: execution.run_id, lambda _: [])
-            await self._end([verdict])
+            (planned,) = await asyncio.to_thread(self._store.plan, [run], lambda _: execution.run_id, lambda _: [])
+            if planned.state != "duplicate":
+                await self._end([verdict])
             return
         try:
             await self._client.start_workflow(
@@ -196,7 +197,7 @@ class Reconciler:
         ended = await asyncio.to_thread(self._store.ended, [verdict.run_id for verdict in verdicts])
         await asyncio.to_thread(self._publisher.publish, ended)
         for task in ended.tasks:
-            if task.type == "workflow" and task.state in {"failed", "cancelled"}:
+            if task.type == "workflow" and task.status in {"failed", "cancelled"}:
                 await self._cancel_child(task.task_id)
         for verdict in verdicts:
             metrics.RECONCILED.labels("settled").inc()

@@ -13,16 +13,22 @@ replayed by the tests. Invariants:
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ActivityError, ChildWorkflowError, WorkflowAlreadyStartedError
+from temporalio.exceptions import (
+    ActivityError,
+    ChildWorkflowError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
 
 with workflow.unsafe.imports_passed_through():
-    from taskfactory.definitions import RUN_WORKFLOW, RunInput
+    from taskfactory.definitions import RUN_WORKFLOW, OpenChild, RunInput, RunProgress
     from taskfactory.envelope import ActivityRef
     from taskfactory.orchestrator.activities import RunActivities
     from taskfactory.orchestrator.failures import cancelled_end, end_from_answer, end_from_error
@@ -35,15 +41,6 @@ WINDOW: Final = 500
 _STEP_TIMEOUT: Final = timedelta(seconds=30)
 _STEP_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=15))
 _OBSERVE_TIMEOUT: Final = timedelta(seconds=30)
-
-
-class Progress(BaseModel):
-    """What a run that continued as new carries over."""
-
-    next_position: int | None = None
-    """Position of the first task that was not started yet; None when all were."""
-    open_children: list[StoredTask] = []
-    """Child workflows that were still open."""
 
 
 class RunSummary(BaseModel):
@@ -59,19 +56,20 @@ class RunActivityWorkflow:
     """Carries one run of an activity definition."""
 
     @workflow.init
-    def __init__(self, run: RunInput, progress: Progress | None = None) -> None:
+    def __init__(self, run: RunInput) -> None:
         self._run = run
         self._pending: deque[StoredTask] = deque()
-        self._next_position = progress.next_position if progress else None
+        self._next_position = run.progress.next_position if run.progress else None
         self._open: dict[str, asyncio.Task[TaskEnd]] = {}
-        self._open_children: dict[str, StoredTask] = {}  # those that are known to have started
+        self._open_children: dict[str, OpenChild] = {}  # those that are known to have started
         self._ended: list[TaskEnd] = []
         self._cancelling = False
+        self._defect: BaseException | None = None
 
     @workflow.run
-    async def run(self, run: RunInput, progress: Progress | None = None) -> RunSummary:  # noqa: ARG002 -- see __init__
+    async def run(self, run: RunInput) -> RunSummary:
         """Claim, plan, do the tasks, finalise."""
-        work = asyncio.create_task(self._work(progress))
+        work = asyncio.create_task(self._work(run.progress))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -81,7 +79,7 @@ class RunActivityWorkflow:
                 raise
             return summary  # it had ended before the request came
 
-    async def _work(self, progress: Progress | None) -> RunSummary:
+    async def _work(self, progress: RunProgress | None) -> RunSummary:
         if progress is None:
             plan = await self._plan()
             if plan.state == "duplicate":
@@ -92,7 +90,7 @@ class RunActivityWorkflow:
             self._next_position = plan.next_position
         else:
             for child in progress.open_children:
-                self._start(child, observe=True)
+                self._watch(child.task_id, self._observe(child))
         await self._do_tasks()
         return await self._finalise()
 
@@ -111,7 +109,11 @@ class RunActivityWorkflow:
             await self._fill_window()
             if not self._open:
                 return
-            await workflow.wait_condition(lambda: bool(self._ended) or self._may_continue_as_new())
+            await workflow.wait_condition(
+                lambda: bool(self._ended) or self._defect is not None or self._may_continue_as_new()
+            )
+            if self._defect is not None:
+                raise self._defect  # fails the workflow task: Temporal tries it again until the code is mended
             if self._may_continue_as_new():
                 await self._continue_as_new()
             if self._ended and (self._open or self._has_more()):
@@ -134,25 +136,26 @@ class RunActivityWorkflow:
                 continue
             task = self._pending.popleft()
             if task.state == "scheduled":
-                self._start(task, observe=False)
+                self._watch(task.task_id, self._execute(task))
 
-    def _start(self, task: StoredTask, *, observe: bool) -> None:
-        if observe:
-            self._open_children[task.task_id] = task
-        execution = asyncio.create_task(self._execute(task, observe=observe))
-        self._open[task.task_id] = execution
-        # A callback, not the end of `_execute`: an execution that is cancelled before its first step never enters it.
-        execution.add_done_callback(lambda done: self._collect(task, done))
+    def _watch(self, task_id: str, work: Coroutine[Any, Any, TaskEnd]) -> None:
+        execution = asyncio.create_task(work)
+        self._open[task_id] = execution
+        # A callback, not the end of `work`: an execution that is cancelled before its first step never enters it.
+        execution.add_done_callback(lambda done: self._collect(task_id, done))
 
-    def _collect(self, task: StoredTask, execution: asyncio.Task[TaskEnd]) -> None:
-        del self._open[task.task_id]
-        self._open_children.pop(task.task_id, None)
-        self._ended.append(cancelled_end(self._run.run_id, task) if execution.cancelled() else execution.result())
+    def _collect(self, task_id: str, execution: asyncio.Task[TaskEnd]) -> None:
+        del self._open[task_id]
+        self._open_children.pop(task_id, None)
+        if execution.cancelled():
+            self._ended.append(cancelled_end(self._run.run_id, task_id))
+        elif (error := execution.exception()) is not None:
+            self._defect = error
+        else:
+            self._ended.append(execution.result())
 
-    async def _execute(self, task: StoredTask, *, observe: bool) -> TaskEnd:
+    async def _execute(self, task: StoredTask) -> TaskEnd:
         try:
-            if observe:
-                return await self._observed_child(task)
             return await (self._activity(task) if task.type == "activity" else self._child(task))
         except (ActivityError, ChildWorkflowError) as error:
             return end_from_error(self._run.run_id, task, error)
@@ -165,13 +168,14 @@ class RunActivityWorkflow:
             activity_id=task.task_id,
             summary=task.name,
             start_to_close_timeout=timedelta(seconds=task.timeout),
-            schedule_to_close_timeout=timedelta(seconds=task.schedule_to_close),
-            heartbeat_timeout=timedelta(seconds=task.heartbeat) if task.heartbeat else None,
+            schedule_to_close_timeout=_duration(task.schedule_to_close),
+            heartbeat_timeout=_duration(task.heartbeat),
             retry_policy=_retry_policy(task),
         )
         return end_from_answer(self._run.run_id, task, answer)
 
     async def _child(self, task: StoredTask) -> TaskEnd:
+        child = OpenChild(task_id=task.task_id, name=task.name)
         try:
             handle = await workflow.start_child_workflow(
                 task.handler,
@@ -187,22 +191,24 @@ class RunActivityWorkflow:
             )
         except WorkflowAlreadyStartedError:
             # A reset brought this run back to before the child's start; the child itself is untouched.
-            self._open_children[task.task_id] = task
-            return await self._observed_child(task)
-        self._open_children[task.task_id] = task
+            return await self._observe(child)
+        self._open_children[task.task_id] = child
         result = await handle
         return TaskEnd(run_id=self._run.run_id, task_id=task.task_id, status="completed", attempts=1, result=result)
 
-    async def _observed_child(self, task: StoredTask) -> TaskEnd:
+    async def _observe(self, child: OpenChild) -> TaskEnd:
+        self._open_children[child.task_id] = child
         try:
             return await workflow.execute_activity_method(
                 RunActivities.observe_child,
-                args=[self._run.run_id, task.task_id],
+                args=[self._run.run_id, child.task_id],
                 start_to_close_timeout=_OBSERVE_TIMEOUT,
-                summary=f"observe {task.name}",
+                summary=f"observe {child.name}",
             )
-        except asyncio.CancelledError:
-            await workflow.get_external_workflow_handle(task.task_id).cancel()
+        except (ActivityError, asyncio.CancelledError) as error:
+            if is_cancelled_exception(error):
+                await workflow.get_external_workflow_handle(child.task_id).cancel()
+                return cancelled_end(self._run.run_id, child.task_id)
             raise
 
     def _task_input(self, task: StoredTask) -> TaskInput:
@@ -247,9 +253,8 @@ class RunActivityWorkflow:
         if self._ended:
             await self._flush()
         position = self._pending[0].position if self._pending else self._next_position
-        workflow.continue_as_new(
-            args=[self._run, Progress(next_position=position, open_children=list(self._open_children.values()))]
-        )
+        progress = RunProgress(next_position=position, open_children=list(self._open_children.values()))
+        workflow.continue_as_new(self._run.model_copy(update={"progress": progress}))
 
     def _cancel_open_tasks(self) -> None:
         self._cancelling = True
@@ -264,3 +269,7 @@ def _retry_policy(task: StoredTask) -> RetryPolicy:
         maximum_interval=timedelta(seconds=task.retry.max_interval),
         maximum_attempts=task.retry.max_attempts or 0,
     )
+
+
+def _duration(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)

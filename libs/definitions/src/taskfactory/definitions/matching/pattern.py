@@ -1,0 +1,120 @@
+"""`EventPattern`: which events a definition takes, decided and explained by the same code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+from taskfactory.definitions.matching.arrays import consistent
+from taskfactory.definitions.matching.flatten import FlatEvent, flatten
+from taskfactory.definitions.matching.operators import Exact
+from taskfactory.definitions.matching.pattern_parser import Clause, PatternParser
+from taskfactory.definitions.paths import Problem, render_path
+
+
+class InvalidPattern(ValueError):  # noqa: N818  the subject, not the mechanism
+    """A pattern that cannot be used; `problems` lists everything that is wrong with it."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        """Take at least one problem; paths are relative to the pattern."""
+        super().__init__(
+            "; ".join(f"{render_path(path)}: {message}" if path else message for path, message, _ in problems)
+        )
+        self.problems = problems
+
+
+class Mismatch(NamedTuple):
+    """Why an event is not taken."""
+
+    path: str
+    """The dotted path of the field; several with commas when each matches, but never in the same array element."""
+    expected: tuple[Any, ...]
+    """The pattern's values and operators, as written."""
+    actual: tuple[Any, ...]
+    """The event's values; empty when the field does not exist."""
+    reason: str
+    """A sentence."""
+
+
+@dataclass(frozen=True)
+class EventPattern:
+    """An EventBridge pattern over an envelope's JSON form. Immutable; safe to share between threads."""
+
+    branches: tuple[tuple[Clause, ...], ...]
+    """One of them must hold, with all its clauses."""
+
+    @classmethod
+    def parse(cls, pattern: Mapping[str, Any]) -> Self:
+        """Read a pattern.
+
+        Raises:
+            InvalidPattern: With every problem in it.
+        """
+        parser = PatternParser()
+        branches = parser.parse(pattern)
+        if parser.problems:
+            raise InvalidPattern(tuple(parser.problems))
+        return cls(tuple(tuple(branch.values()) for branch in branches))
+
+    def matches(self, event: Mapping[str, Any]) -> bool:
+        """Whether the pattern takes the event (CloudEvents JSON form).
+
+        Raises:
+            EventTooDeep: The event is nested deeper than 200 levels.
+        """
+        return self.matches_flat(flatten(event))
+
+    def matches_flat(self, event: FlatEvent) -> bool:
+        """`matches` for an event that is flat already, so that many patterns share the work."""
+        return any(consistent(clause.find(event) for clause in branch) for branch in self.branches)
+
+    def explain(self, event: Mapping[str, Any]) -> list[Mismatch]:
+        """Say what keeps the event from matching: of all alternatives, the one that comes nearest.
+
+        The list is empty exactly when the event matches.
+
+        Raises:
+            EventTooDeep: The event is nested deeper than 200 levels.
+        """
+        flat = flatten(event)
+        return min((_mismatches(branch, flat) for branch in self.branches), key=len)
+
+    def exact_texts(self, path: str) -> frozenset[str] | None:
+        """The only texts at `path` that can match, or None when others might: what an index needs to know."""
+        texts: set[str] = set()
+        for branch in self.branches:
+            clause = next((clause for clause in branch if clause.path == path), None)
+            if clause is None or clause.absent:
+                return None
+            for operator in clause.operators:
+                if not isinstance(operator, Exact):
+                    return None
+                texts.update(value for kind, value in operator.keys if kind == "text")
+        return frozenset(texts)
+
+
+def _mismatches(branch: tuple[Clause, ...], event: FlatEvent) -> list[Mismatch]:
+    found = [clause.find(event) for clause in branch]
+    if consistent(found):
+        return []
+    alone = [clause for clause, result in zip(branch, found, strict=True) if not consistent([result])]
+    if alone:
+        return [_mismatch(clause, event) for clause in alone]
+    return [
+        Mismatch(
+            ", ".join(clause.path for clause in branch),
+            tuple(value for clause in branch for value in clause.expected),
+            (),
+            "each of these fields matches, but not within the same element of an array",
+        )
+    ]
+
+
+def _mismatch(clause: Clause, event: FlatEvent) -> Mismatch:
+    actual = tuple(leaf.value for leaf in event.get(clause.path, ()))
+    if not actual:
+        reason = "the field does not exist (objects and empty arrays do not count)"
+    elif clause.absent:
+        reason = "the field exists"
+    else:
+        reason = "no value of the field matches"
+    return Mismatch(clause.path, clause.expected, actual, reason)

@@ -1,0 +1,238 @@
+"""`ActivityDefinition`: the shape of a definition. What needs its expressions compiled is checked in `checks`."""
+
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    Tag,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from taskfactory.definitions.durations import DURATION_PATTERN, InvalidDuration, parse_duration
+
+NAME_PATTERN: Final = r"^[a-z0-9-]+$"
+CONTEXT_NAME_PATTERN: Final = r"^[a-z][a-z0-9_]*$"
+TOPIC_PATTERN: Final = r"^[a-zA-Z0-9._-]+$"
+REFERENCE_PATTERN: Final = r"^\S+$"
+
+PATTERN_SENTENCES: Final = {
+    NAME_PATTERN: "lowercase letters, digits and hyphens",
+    CONTEXT_NAME_PATTERN: "lowercase letters, digits and underscores, a letter first",
+    TOPIC_PATTERN: "letters, digits, dots, underscores and hyphens",
+    REFERENCE_PATTERN: "text without spaces",
+}
+"""How an error message says what a pattern allows."""
+
+
+def _check_duration(value: Any) -> Any:
+    try:
+        parse_duration(value)
+    except InvalidDuration as error:
+        raise PydanticCustomError("duration", "{message}", {"message": str(error)}) from None
+    return value
+
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=120)]
+ContextName = Annotated[str, Field(pattern=CONTEXT_NAME_PATTERN, max_length=120)]
+Topic = Annotated[str, Field(pattern=TOPIC_PATTERN, max_length=249)]
+Reference = Annotated[str, Field(pattern=REFERENCE_PATTERN, max_length=200)]
+Cel = Annotated[str, Field(min_length=1, description="A CEL expression.")]
+Duration = Annotated[
+    str,
+    BeforeValidator(_check_duration),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "minLength": 2}),
+]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        absent = {
+            name
+            for name, field in type(self).model_fields.items()
+            if field.default is None and getattr(self, name) is None
+        }
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name not in absent}
+
+
+class EventTrigger(_Model):
+    """Which events start a run."""
+
+    type: Literal["event"]
+    """`event`: a run for every event that matches."""
+    topics: tuple[Topic, ...] | None = Field(default=None, min_length=1, strict=False)
+    """Kafka topics to take events from; every topic that the ingress reads when left out."""
+    match: dict[str, Any]
+    """EventBridge pattern over the envelope's JSON form."""
+    when: Cel | None = None
+    """CEL over `event`, evaluated only after `match`: true or false."""
+
+
+class DedupeExpression(_Model):
+    """A dedupe key of the author's own."""
+
+    expression: Cel
+    """CEL over `event`: events for which it gives the same value are the same occasion."""
+
+
+DedupeStrategy = Annotated[
+    Annotated[Literal["event_id", "subject"], Tag("name")] | Annotated[DedupeExpression, Tag("expression")],
+    Discriminator(lambda key: "expression" if isinstance(key, dict | DedupeExpression) else "name"),
+]
+
+
+class Dedupe(_Model):
+    """Which events are the same occasion, so that only the first of them starts a run."""
+
+    key: DedupeStrategy = "event_id"
+    """`event_id` (source and id), `subject`, or `{expression: <CEL>}`."""
+    window: Literal["forever"] = "forever"
+    """For how long a key is remembered."""
+
+
+class EventContext(_Model):
+    """A value computed from the event."""
+
+    name: ContextName
+    """Expressions below see the value as `context.<name>`."""
+    type: Literal["event"]
+    """`event`: computed from the event."""
+    expression: Cel
+    """CEL over `event` and the `context` values above."""
+
+
+class StaticContext(_Model):
+    """A value written down here."""
+
+    name: ContextName
+    """Expressions below see the value as `context.<name>`."""
+    type: Literal["static"]
+    """`static`: written down here."""
+    value: JsonValue
+    """Any JSON; strings may hold `${…}` templates over `event` and the `context` values above."""
+
+
+ContextSource = Annotated[EventContext | StaticContext, Discriminator("type")]
+
+
+class Retry(_Model):
+    """How often, and how fast, a failed attempt is repeated."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Attempts in all; without it, repeated until `schedule_to_close`."""
+    initial_interval: Duration = "1s"
+    """Pause before the second attempt."""
+    backoff: Annotated[float, Field(ge=1, le=100)] = 2.0
+    """Factor from each pause to the next."""
+    max_interval: Duration = "1m"
+    """Longest pause."""
+
+    @model_validator(mode="after")
+    def _intervals_in_order(self) -> Self:
+        if parse_duration(self.max_interval) < parse_duration(self.initial_interval):
+            message = f"found max_interval {self.max_interval} below initial_interval {self.initial_interval}"
+            raise PydanticCustomError("order", "{message}", {"message": message})
+        return self
+
+
+class _Task(_Model):
+    name: Name
+    """Unique within the definition; part of the task's id."""
+    queue: Reference
+    """Temporal task queue that the workers poll."""
+    when: Cel | None = None
+    """CEL: the task is skipped when it gives false. With `foreach` it is asked for every element."""
+    foreach: Cel | None = None
+    """CEL that gives a list: one task for each element, which expressions see as `item` and its position as `index`."""
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+    """What the handler receives; strings may hold `${…}` templates."""
+
+
+class ActivityTask(_Task):
+    """A task that a handler does in one step."""
+
+    type: Literal["activity"]
+    """`activity`: one handler function."""
+    handler: Reference
+    """The handler's name."""
+    timeout: Duration = "5m"
+    """Longest time of one attempt (start to close)."""
+    schedule_to_close: Duration = "24h"
+    """Longest time from planning to the end, waiting and retries included."""
+    heartbeat: Duration | None = None
+    """Longest time between two heartbeats of the handler; without it, none are expected."""
+    retry: Retry = Retry()
+
+    @model_validator(mode="after")
+    def _times_in_order(self) -> Self:
+        limits = [("timeout", self.timeout, "schedule_to_close", self.schedule_to_close)]
+        if self.heartbeat is not None:
+            limits.append(("heartbeat", self.heartbeat, "timeout", self.timeout))
+        for name, value, limit_name, limit in limits:
+            if parse_duration(value) > parse_duration(limit):
+                message = f"found {name} {value}, longer than {limit_name} {limit}, which would end it earlier"
+                raise PydanticCustomError("order", "{message}", {"message": message})
+        return self
+
+
+class WorkflowTask(_Task):
+    """A task that is a workflow of its own."""
+
+    type: Literal["workflow"]
+    """`workflow`: a child workflow."""
+    workflow: Reference
+    """The workflow type's name."""
+    timeout: Duration = "24h"
+    """Longest time of the whole workflow, retries included (execution timeout)."""
+    retry: Retry = Retry(max_attempts=1)
+    """A workflow is started again after a failure only when this is given."""
+
+
+TaskTemplate = Annotated[ActivityTask | WorkflowTask, Discriminator("type")]
+
+
+class Outcomes(_Model):
+    """Which ends are published, and where."""
+
+    topic: Topic | None = None
+    """Kafka topic; the service's setting when left out."""
+    of: tuple[Literal["task", "run"], ...] = Field(default=("task", "run"), strict=False)
+    """Ends of tasks, of runs, or both."""
+
+
+class ActivityDefinition(_Model):
+    """What happens when which events arrive."""
+
+    api_version: Literal["taskfactory/v1"] = Field(alias="apiVersion")
+    """Version of this format."""
+    kind: Literal["ActivityDefinition"]
+    """Kind of document."""
+    name: Name
+    """Unique; the registry gives the definition an id and keeps it as long as the name stays."""
+    description: str | None = Field(default=None, max_length=10_000)
+    """For readers."""
+    enabled: bool = True
+    """Whether events start runs."""
+    trigger: EventTrigger
+    dedupe: Dedupe = Dedupe()
+    context: tuple[ContextSource, ...] = Field(default=(), strict=False)
+    """Named values, computed in order before the tasks; each sees those above it."""
+    tasks: tuple[TaskTemplate, ...] = Field(min_length=1, max_length=100, strict=False)
+    """What to do. Tasks run side by side."""
+    outcomes: Outcomes = Outcomes()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The canonical JSON form: defaults written out, absent fields left out. `parse_definition` reads it."""
+        return self.model_dump(mode="json", by_alias=True)

@@ -1,0 +1,241 @@
+"""Definitions in PostgreSQL: the present one of each name, and every version there ever was."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, Engine, text
+
+from taskfactory.definitions import ActivityDefinition, RegisteredDefinition, parse_definition
+from taskfactory.registry.columns import arrays, unnest
+from taskfactory.registry.stored_text import json_text
+from taskfactory.registry.transactions import in_transaction
+
+_DEFINITION: Final = {
+    "id": "uuid",
+    "name": "text",
+    "description": "text",
+    "enabled": "boolean",
+    "trigger_type": "text",
+    "trigger_config": "json",
+    "context_sources": "json",
+    "task_templates": "json",
+    "dedupe_key_strategy": "text",
+    "version": "integer",
+    "created_by": "text",
+}
+_VERSION: Final = {
+    "definition_id": "uuid",
+    "version": "integer",
+    "spec": "json",
+    "outcomes": "json",
+    "digest": "bytea",
+    "created_by": "text",
+}
+_UPDATED: Final = [column for column in _DEFINITION if column not in {"id", "name", "created_by"}]
+
+# Two who apply at once take turns: the second compares with what the first has written.
+_TAKE_TURNS: Final = text("SELECT revision FROM definitions_revision FOR UPDATE")
+_PRESENT: Final = text("""
+    SELECT d.name, d.id, d.version, v.digest
+    FROM activity_definitions d
+    JOIN activity_definition_versions v ON v.definition_id = d.id AND v.version = d.version
+    WHERE d.name = ANY(CAST(:names AS text[]))
+""")
+_PUT: Final = text(f"""
+    INSERT INTO activity_definitions ({", ".join(_DEFINITION)}) SELECT * FROM {unnest("d", _DEFINITION)}
+    ON CONFLICT (name) DO UPDATE
+    SET {", ".join(f"{column} = excluded.{column}" for column in _UPDATED)}, updated_at = now()
+""")  # noqa: S608 -- built from this module's constants
+_PUT_VERSIONS: Final = text(f"""
+    INSERT INTO activity_definition_versions ({", ".join(_VERSION)}) SELECT * FROM {unnest("v", _VERSION)}
+""")  # noqa: S608 -- built from this module's constants
+
+_REGISTERED: Final = """
+    SELECT v.definition_id, v.version, v.spec FROM activity_definition_versions v
+"""
+_ENABLED: Final = text(
+    _REGISTERED
+    + "JOIN activity_definitions d ON d.id = v.definition_id AND d.version = v.version WHERE d.enabled ORDER BY d.name"
+)
+_ONE: Final = text(_REGISTERED + "WHERE v.definition_id = :id AND v.version = :version")
+_LIST: Final = text("""
+    SELECT name, id, version, enabled, trigger_type, dedupe_key_strategy, description,
+           created_at, updated_at, created_by
+    FROM activity_definitions WHERE CAST(:name AS text) IS NULL OR name = :name ORDER BY name
+""")
+_REVISION: Final = text("SELECT revision FROM definitions_revision")
+
+
+class DuplicateNames(ValueError):  # noqa: N818 -- it names what is wrong with the input
+    """Two definitions of one name were to be applied together.
+
+    Attributes:
+        names: the names that occur more than once, sorted.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """Name them."""
+        self.names = tuple(names)
+        super().__init__(f"defined more than once: {', '.join(names)}; a name stands for one definition")
+
+
+class UnknownDefinition(LookupError):  # noqa: N818 -- it names what is missing
+    """No definition has this id in this version.
+
+    Attributes:
+        id: the definition's UUID.
+        version: the version asked for.
+    """
+
+    def __init__(self, definition_id: str, version: int) -> None:
+        """Keep both."""
+        self.id = definition_id
+        self.version = version
+        super().__init__(f"the registry has no version {version} of definition {definition_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of one definition."""
+
+    name: str
+    id: str
+    version: int
+    action: Literal["created", "updated", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionRow:
+    """A definition as `get definitions` lists it."""
+
+    name: str
+    id: str
+    version: int
+    enabled: bool
+    trigger_type: str
+    dedupe_key_strategy: str
+    """`event_id`, `subject`, or `expression: …`."""
+    description: str | None
+    created_at: datetime
+    updated_at: datetime
+    created_by: str
+    """Who applied the first version; the others' authors are with the versions."""
+
+
+class DefinitionStore:
+    """Definitions and their versions. Safe to use from several threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Use `engine`."""
+        self._engine = engine
+
+    def apply(self, definitions: Sequence[ActivityDefinition], author: str) -> list[Applied]:
+        """Make the registry's definitions of these names equal to the ones given; others stay.
+
+        A definition that differs from its present version gets a new one; all happens in one transaction, and
+        listeners are notified when it commits.
+
+        Args:
+            definitions: with distinct names.
+            author: who is to be recorded.
+
+        Returns:
+            One entry per definition, in their order.
+
+        Raises:
+            DuplicateNames: a name occurs more than once.
+            Refused: a definition holds a value that the database refuses; nothing was applied.
+        """
+        counts = Counter(definition.name for definition in definitions)
+        if twice := sorted(name for name, count in counts.items() if count > 1):
+            raise DuplicateNames(twice)
+        return in_transaction(self._engine, lambda connection: _apply(connection, definitions, author))
+
+    def enabled(self) -> list[RegisteredDefinition]:
+        """The present version of every enabled definition, by name."""
+        return in_transaction(
+            self._engine, lambda connection: [_registered(row) for row in connection.execute(_ENABLED)]
+        )
+
+    def version(self, definition_id: str, version: int) -> RegisteredDefinition:
+        """One version, present or past.
+
+        Raises:
+            UnknownDefinition: there is none.
+        """
+        asked = {"id": UUID(definition_id), "version": version}
+        row = in_transaction(self._engine, lambda connection: connection.execute(_ONE, asked).first())
+        if row is None:
+            raise UnknownDefinition(definition_id, version)
+        return _registered(row)
+
+    def list(self, name: str | None = None) -> list[DefinitionRow]:
+        """All definitions by name, disabled ones too; or the one of that name."""
+        rows = in_transaction(
+            self._engine, lambda connection: connection.execute(_LIST, {"name": name}).mappings().all()
+        )
+        return [DefinitionRow(**{**row, "id": str(row["id"])}) for row in rows]
+
+    def revision(self) -> int:
+        """A number that rises with every change of a definition; cheap to ask for.
+
+        Read it before `enabled`, and a change in between is only ever noticed twice, never missed.
+        """
+        return int(in_transaction(self._engine, lambda connection: connection.execute(_REVISION).scalar_one()))
+
+
+def _apply(connection: Connection, definitions: Sequence[ActivityDefinition], author: str) -> list[Applied]:
+    connection.execute(_TAKE_TURNS)
+    names = sorted(definition.name for definition in definitions)
+    present = {row.name: row for row in connection.execute(_PRESENT, {"names": names})}
+    applied: list[Applied] = []
+    rows: list[tuple[Any, ...]] = []
+    versions: list[tuple[Any, ...]] = []
+    for definition in definitions:
+        spec = definition.to_dict()
+        digest = _digest(spec)
+        before = present.get(definition.name)
+        definition_id = before.id if before else uuid4()
+        if before and bytes(before.digest) == digest:
+            applied.append(Applied(definition.name, str(definition_id), before.version, "unchanged"))
+            continue
+        version = before.version + 1 if before else 1
+        applied.append(Applied(definition.name, str(definition_id), version, "updated" if before else "created"))
+        rows.append(_row(definition_id, spec, version, author))
+        versions.append((definition_id, version, json_text(spec), json_text(spec["outcomes"]), digest, author))
+    if rows:
+        connection.execute(_PUT, arrays("d", _DEFINITION, rows))
+        connection.execute(_PUT_VERSIONS, arrays("v", _VERSION, versions))
+    return applied
+
+
+def _row(definition_id: UUID, spec: Mapping[str, Any], version: int, author: str) -> tuple[Any, ...]:
+    key = spec["dedupe"]["key"]
+    return (
+        definition_id,
+        spec["name"],
+        spec.get("description"),
+        spec["enabled"],
+        spec["trigger"]["type"],
+        json_text({name: value for name, value in spec["trigger"].items() if name != "type"}),
+        json_text(spec["context"]),
+        json_text(spec["tasks"]),
+        key if isinstance(key, str) else f"expression: {key['expression']}",
+        version,
+        author,
+    )
+
+
+def _digest(spec: Mapping[str, Any]) -> bytes:
+    canonical = json.dumps(spec, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("ascii")).digest()
+
+
+def _registered(row: Any) -> RegisteredDefinition:
+    return RegisteredDefinition(id=str(row.definition_id), version=row.version, definition=parse_definition(row.spec))

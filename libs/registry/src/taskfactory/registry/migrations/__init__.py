@@ -1,0 +1,1 @@
+"""Alembic environment: run through `taskfactory.registry.migrate`, never by a configuration file."""

@@ -1,0 +1,210 @@
+"""Rows of runs and their tasks, written in one statement and found again by run or by event."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from taskfactory.definitions import PlannedTask, RunInput
+from taskfactory.envelope import Failure
+from taskfactory.registry.claims import LedgerKey
+from taskfactory.registry.columns import arrays, unnest
+from taskfactory.registry.run_model import EventAttributes, PlannedRun, StoredTask, TaskPage
+from taskfactory.registry.stored_text import json_text, json_text_or_null, readable, readable_key
+from taskfactory.registry.task_pages import PageLimit, first_page
+
+_RUN: Final = {
+    "run_id": "text",
+    "activity_id": "uuid",
+    "activity_name": "text",
+    "version": "integer",
+    "generation": "integer",
+    "owner": "uuid",
+    "state": "text",
+    "error": "json",
+    "dedupe_strategy": "text",
+    "dedupe_key": "text",
+    "trigger": "json",
+    "event_attributes": "json",
+    "event_digest": "bytea",
+    "event_source": "text",
+    "event_id": "text",
+    "event_type": "text",
+    "task_count": "integer",
+}
+
+_TASK: Final = {
+    "task_id": "text",
+    "run_id": "text",
+    "position": "integer",
+    "name": "text",
+    "index": "integer",
+    "type": "text",
+    "handler": "text",
+    "queue": "text",
+    "params": "json",
+    "options": "json",
+    "state": "text",
+}
+
+# `outcomes` is copied from the version that runs, which never changes: the row then says all that publishing needs.
+_INSERT: Final = text(f"""
+    WITH inserted AS (
+        INSERT INTO activity_runs ({", ".join(_RUN)}, outcomes, task_counts, started_at, ended_at)
+        SELECT r.*, v.outcomes, CASE WHEN r.state = 'running' THEN NULL ELSE CAST('{{}}' AS json) END,
+               now(), CASE WHEN r.state = 'running' THEN NULL ELSE now() END
+        FROM {unnest("r", _RUN)}
+        LEFT JOIN activity_definition_versions v ON v.definition_id = r.activity_id AND v.version = r.version
+    )
+    INSERT INTO tasks ({", ".join(_TASK)}, started_at, scheduled_at, ended_at)
+    SELECT t.*, now(), CASE WHEN t.state = 'scheduled' THEN now() END, CASE WHEN t.state = 'skipped' THEN now() END
+    FROM {unnest("t", _TASK)}
+""")  # noqa: S608 -- built from this module's constants
+
+_FIND: Final = text("""
+    SELECT run_id, activity_id, event_digest, generation, owner, state, error, task_count
+    FROM activity_runs
+    WHERE run_id = ANY(CAST(:run_ids AS text[])) OR event_digest = ANY(CAST(:event_digests AS bytea[]))
+    ORDER BY started_at, run_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A run that asks to be planned."""
+
+    run: RunInput
+    owner: UUID
+    """First execution run id of the workflow that carries it."""
+    identity: LedgerKey
+    """The event's own key."""
+    strategy: LedgerKey
+    """The definition's key; the same as `identity` where the definition dedupes by event."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """What is known of a run that already has a row."""
+
+    run_id: str
+    event: LedgerKey
+    owner: UUID
+    state: str
+    error: Failure | None
+    task_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """The rows of a run that is about to be inserted, and what its caller will be told."""
+
+    planned: PlannedRun
+    row: tuple[Any, ...]
+    task_rows: Sequence[tuple[Any, ...]]
+
+
+def new_run(candidate: Candidate, rendered: Sequence[PlannedTask] | Failure, limit: PageLimit) -> NewRun:
+    """Compose the rows.
+
+    Args:
+        candidate: the run that won its keys.
+        rendered: its tasks, or why there are none: then the run has failed.
+        limit: the size of the first page of tasks.
+
+    Raises:
+        Unstorable: a task's params or options have no JSON form.
+    """
+    failure = rendered if isinstance(rendered, Failure) else None
+    tasks = [] if isinstance(rendered, Failure) else [_stored(task, place) for place, task in enumerate(rendered)]
+    params = [json_text(task.params) for task in tasks]
+    page = first_page(tasks, map(len, params), limit) if tasks else TaskPage(tasks=[], next_position=None)
+    planned = PlannedRun(
+        run_id=candidate.run.run_id,
+        state="failed" if failure else "running",
+        error=failure,
+        task_count=len(tasks),
+        tasks=page.tasks,
+        next_position=page.next_position,
+    )
+    task_rows = [_task_row(candidate.run.run_id, task, text) for task, text in zip(tasks, params, strict=True)]
+    return NewRun(planned, _run_row(candidate, planned), task_rows)
+
+
+def insert_runs(connection: Connection, runs: Iterable[NewRun]) -> None:
+    """Write runs and tasks; all of one call start at the same instant, the transaction's."""
+    ordered = sorted(runs, key=lambda run: run.planned.run_id)
+    if not ordered:
+        return
+    tasks = [row for run in ordered for row in run.task_rows]
+    connection.execute(_INSERT, {**arrays("r", _RUN, (run.row for run in ordered)), **arrays("t", _TASK, tasks)})
+
+
+def find_runs(connection: Connection, candidates: Collection[Candidate]) -> list[StoredRun]:
+    """Rows that have a candidate's run id or event."""
+    if not candidates:
+        return []
+    rows = connection.execute(
+        _FIND,
+        {
+            "run_ids": sorted({candidate.run.run_id for candidate in candidates}),
+            "event_digests": sorted({candidate.identity.digest for candidate in candidates}),
+        },
+    )
+    return [
+        StoredRun(
+            run_id=row.run_id,
+            event=LedgerKey(row.activity_id, bytes(row.event_digest), row.generation),
+            owner=row.owner,
+            state=row.state,
+            error=Failure.model_validate(row.error) if row.error else None,
+            task_count=row.task_count,
+        )
+        for row in rows
+    ]
+
+
+def _stored(task: PlannedTask, position: int) -> StoredTask:
+    state = "skipped" if task.skipped else "scheduled"
+    return StoredTask.model_validate({**dict(task), "position": position, "state": state})
+
+
+def _run_row(candidate: Candidate, planned: PlannedRun) -> tuple[Any, ...]:
+    run = candidate.run
+    attributes = EventAttributes.model_validate({**run.event, "key": run.key})
+    return (
+        run.run_id,
+        candidate.identity.activity_id,
+        run.activity_name,
+        run.version,
+        run.generation,
+        candidate.owner,
+        planned.state,
+        json_text_or_null(planned.error and planned.error.model_dump()),
+        run.dedupe_strategy,
+        readable_key(run.dedupe_parts),
+        json_text(run.trigger.model_dump()),
+        json_text(attributes.model_dump(exclude_none=True)),
+        candidate.identity.digest,
+        readable(run.trigger.source),
+        readable(run.trigger.id),
+        readable(run.trigger.type),
+        planned.task_count,
+    )
+
+
+def _task_row(run_id: str, task: StoredTask, params: str) -> tuple[Any, ...]:
+    return (
+        task.task_id,
+        run_id,
+        task.position,
+        task.name,
+        task.index,
+        task.type,
+        task.handler,
+        task.queue,
+        params,
+        json_text(task.model_dump(mode="json", exclude={"params", "position", "state"})),
+        task.state,
+    )

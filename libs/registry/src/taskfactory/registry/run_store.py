@@ -1,0 +1,221 @@
+"""The store of runs and tasks: the one place through which they are claimed, planned, ended and read.
+
+Every method is one transaction (more where a value is refused), takes any number of items and may be repeated.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from taskfactory.definitions import PlannedTask, RenderFailed, RunInput
+from taskfactory.envelope import Failure
+from taskfactory.registry import finishing, listing, planning, reconciling, task_queues
+from taskfactory.registry.run_model import Finished, PlannedRun, RunEnd, RunState, TaskEnd, TaskPage
+from taskfactory.registry.run_rows import Candidate
+from taskfactory.registry.task_pages import PageLimit, read_pages
+from taskfactory.registry.transactions import Refused, in_transaction
+
+
+class RunStore:
+    """Runs and tasks in PostgreSQL. Safe to use from several threads.
+
+    Methods raise `sqlalchemy.exc.DBAPIError` when the database can't be reached; trying again later is always right.
+    """
+
+    def __init__(self, engine: Engine, *, page: PageLimit = PageLimit()) -> None:  # noqa: B008 -- frozen
+        """Use `engine`; `page` bounds the tasks that `plan` and `tasks_page` hand out at once."""
+        self._engine = engine
+        self._page = page
+
+    # --- the run's path -------------------------------------------------------------------------------------------
+
+    def plan(
+        self,
+        runs: Sequence[RunInput],
+        owner_of: Callable[[RunInput], str],
+        render: Callable[[RunInput], Sequence[PlannedTask]],
+    ) -> list[PlannedRun]:
+        """Claim the runs' keys and store the plans of those that are new.
+
+        Called again by the same owner, it returns what it returned the first time, with the tasks' present states.
+        A run whose templates fail, or whose tasks hold a value that can't be stored, is stored as failed, alone.
+
+        Args:
+            runs: what is to run.
+            owner_of: the first execution run id (a UUID) of the workflow that carries the run.
+            render: the run's tasks; pure; called only for new runs, and again when the transaction is retried. It is
+                called inside the transaction: one that needs the database for itself would hold two connections.
+
+        Returns:
+            One result per run, in their order.
+
+        Raises:
+            ValueError: an owner or activity id is not a UUID.
+            Refused: a run can't even be stored as failed.
+        """
+        candidates = [planning.candidate(run, owner_of(run)) for run in runs]
+        first = planning.distinct(candidates)
+        results = dict(zip(first, self._plan(list(first.values()), _or_failure(render)), strict=True))
+        return [
+            results[asking.identity]
+            if first[asking.identity] is asking
+            else planning.repeated(asking, results[asking.identity])
+            for asking in candidates
+        ]
+
+    def tasks_page(self, run_id: str, from_position: int) -> TaskPage:
+        """The run's tasks from a position on, as far as a page reaches.
+
+        Raises:
+            UnknownIds: the run has no row.
+        """
+        pages = in_transaction(self._engine, lambda c: read_pages(c, {run_id: from_position}, self._page))
+        if run_id not in pages:
+            raise finishing.UnknownIds("run", [run_id])
+        return pages[run_id]
+
+    def finish(self, ends: Sequence[TaskEnd], run_ends: Sequence[RunEnd] = ()) -> Finished:
+        """End tasks and runs; the first terminal state wins.
+
+        A result that can't be stored makes its task fail, and no other.
+
+        Returns:
+            The stored rows of the tasks and runs given; for a run that is ended with a status of its own, all its
+            ended tasks.
+
+        Raises:
+            OpenTasks: a run is to end as its tasks say, and some are open; nothing was written.
+            UnknownIds: a task or run has no row; nothing was written.
+        """
+        if not (ends or run_ends):
+            return Finished()
+        try:
+            return in_transaction(self._engine, lambda c: finishing.finish(c, ends, run_ends))
+        except Refused as refused:
+            if len(ends) + len(run_ends) > 1:
+                return self._finish_apart(ends, run_ends)
+            if not ends or ends[0].status != "completed":
+                raise
+            error = Failure(type="result_refused", message=f"the task's result can't be stored: {refused.reason}")
+            failed = ends[0].model_copy(update={"status": "failed", "result": None, "error": error})
+            return self.finish([failed])
+
+    # --- the reconciler -------------------------------------------------------------------------------------------
+
+    def open_runs(
+        self, *, started_before: datetime, after: reconciling.RunCursor | None = None, limit: int = 500
+    ) -> list[reconciling.OpenRun]:
+        """Runs that are open, oldest first; go on with the last one's `cursor`."""
+        return in_transaction(
+            self._engine,
+            lambda c: reconciling.open_runs(c, after=after, started_before=started_before, limit=limit),
+        )
+
+    def claimed(self, run_ids: Collection[str]) -> dict[str, reconciling.ClaimedRun]:
+        """Owner and state of those runs that have a row."""
+        return in_transaction(self._engine, lambda c: reconciling.claimed(c, run_ids))
+
+    def ended(self, run_ids: Collection[str]) -> Finished:
+        """Every terminal row of these runs and their tasks, for publishing again."""
+        return in_transaction(self._engine, lambda c: finishing.ended(c, run_ids))
+
+    def watermark(self, name: str) -> datetime | None:
+        """How far the named sweep has come; None before its first."""
+        return in_transaction(self._engine, lambda c: reconciling.watermark(c, name))
+
+    def set_watermark(self, name: str, value: datetime) -> None:
+        """Remember how far the named sweep has come."""
+        in_transaction(self._engine, lambda c: reconciling.set_watermark(c, name, value))
+
+    def try_lead(self, name: str) -> AbstractContextManager[reconciling.Lead | None]:
+        """Leadership of `name` for a `with` block; None when another process has it."""
+        return reconciling.try_lead(self._engine, name)
+
+    # --- task queues ----------------------------------------------------------------------------------------------
+
+    def open_queues(self, scheduled_before: datetime) -> list[task_queues.OpenQueue]:
+        """Task queues with tasks that were scheduled before then and are still open."""
+        return in_transaction(self._engine, lambda c: task_queues.open_queues(c, scheduled_before))
+
+    def mark_queues(self, checks: Sequence[task_queues.QueueCheck]) -> list[task_queues.QueueState]:
+        """Store which queues are polled; tasks on the others are shown as `waiting_for_worker`."""
+        return in_transaction(self._engine, lambda c: task_queues.mark_queues(c, checks))
+
+    # --- for people -----------------------------------------------------------------------------------------------
+
+    def list_runs(
+        self,
+        *,
+        definition: str | None = None,
+        state: RunState | None = None,
+        run_id: str | None = None,
+        limit: int = 50,
+    ) -> list[listing.RunRow]:
+        """The newest runs that fit every filter given."""
+        return in_transaction(
+            self._engine,
+            lambda c: listing.list_runs(c, definition=definition, state=state, run_id=run_id, limit=limit),
+        )
+
+    def list_tasks(
+        self,
+        *,
+        definition: str | None = None,
+        state: listing.ShownTaskState | None = None,
+        run_id: str | None = None,
+        limit: int = 50,
+    ) -> list[listing.TaskRow]:
+        """The tasks of the newest runs that fit every filter given, in the order of their plan."""
+        return in_transaction(
+            self._engine,
+            lambda c: listing.list_tasks(c, definition=definition, state=state, run_id=run_id, limit=limit),
+        )
+
+    # --- bisecting ------------------------------------------------------------------------------------------------
+
+    def _plan(
+        self,
+        candidates: Sequence[Candidate],
+        render: Callable[[RunInput], Sequence[PlannedTask] | Failure],
+    ) -> list[PlannedRun]:
+        """Plan all; when something is refused, halve until the run that has it stands alone, and store it as failed."""
+        if not candidates:
+            return []
+        try:
+            return in_transaction(self._engine, lambda c: planning.plan(c, candidates, render, self._page))
+        except Refused as refused:
+            if len(candidates) > 1:
+                middle = len(candidates) // 2
+                return [*self._plan(candidates[:middle], render), *self._plan(candidates[middle:], render)]
+            error = Failure(type="plan_refused", message=f"a task can't be stored: {refused.reason}")
+            return in_transaction(self._engine, lambda c: planning.plan(c, candidates, lambda _: error, self._page))
+
+    def _finish_apart(self, ends: Sequence[TaskEnd], run_ends: Sequence[RunEnd]) -> Finished:
+        """Halve the tasks' ends, then the runs'; a run ends after its tasks."""
+        if len(ends) > 1:
+            middle = len(ends) // 2
+            parts = [(ends[:middle], []), (ends[middle:], []), ([], run_ends)]
+        elif ends:
+            parts = [(ends, []), ([], run_ends)]
+        else:
+            middle = len(run_ends) // 2
+            parts = [([], run_ends[:middle]), ([], run_ends[middle:])]
+        result = Finished()
+        for part_ends, part_run_ends in parts:
+            result = result.merge(self.finish(part_ends, part_run_ends))
+        return result
+
+
+def _or_failure(
+    render: Callable[[RunInput], Sequence[PlannedTask]],
+) -> Callable[[RunInput], Sequence[PlannedTask] | Failure]:
+    def rendered(run: RunInput) -> Sequence[PlannedTask] | Failure:
+        try:
+            return render(run)
+        except RenderFailed as failed:
+            # A message may quote the event, lone surrogates included, which no outcome could carry.
+            return Failure(type=failed.code, message=str(failed).encode("utf-8", "backslashreplace").decode())
+
+    return rendered

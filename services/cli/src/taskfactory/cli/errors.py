@@ -1,0 +1,26 @@
+"""How a command ends when it cannot do what it was asked: with sentences and a status, without a traceback."""
+
+from collections.abc import Sequence
+
+
+class CommandFailed(Exception):  # noqa: N818 -- it says what happened
+    """Ends the command with `exit_status`; every message is one line for people."""
+
+    exit_status = 1
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        self.messages = tuple(messages)
+        super().__init__("\n".join(self.messages))
+
+
+class OperationFailed(CommandFailed):
+    """Something outside did not work: a server is away, a table is missing. Worth another try once that is mended."""
+
+    def __init__(self, what: str, hint: str | None = None) -> None:
+        super().__init__([what if hint is None else f"{what} {hint}"])
+
+
+class BadInput(CommandFailed):
+    """What the user gave is wrong: a file, an option, a variable. Nothing was done."""
+
+    exit_status = 2

@@ -1,0 +1,64 @@
+"""Kafka for the length of one command, and what to say when it does not answer."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from taskfactory.cli.errors import BadInput, OperationFailed
+from taskfactory.runtime.settings import KafkaSettings
+
+ANSWER_SECONDS: Final = 10.0
+"""How long a command waits for the first answer of the cluster."""
+
+UNREACHABLE: Final = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 -- librdkafka's names of its local errors
+        KafkaError._RESOLVE,  # noqa: SLF001
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError._TRANSPORT,  # noqa: SLF001
+    }
+)
+START_IT: Final = (
+    "Start it (`taskfactory dev up`), or check TASKFACTORY_KAFKA_BOOTSTRAP_SERVERS and TASKFACTORY_KAFKA_CONFIG__…."
+)
+
+LOG: Final = logging.getLogger("taskfactory.cli.librdkafka")
+# The command says in a sentence what went wrong; the client's own lines about every attempt would only hide it.
+for quiet in (LOG, logging.getLogger("taskfactory.envelope")):
+    quiet.addHandler(logging.NullHandler())
+    quiet.propagate = False
+
+
+@contextmanager
+def kafka(settings: KafkaSettings, answer_seconds: float = ANSWER_SECONDS) -> Iterator[AdminClient]:
+    """A client of the cluster, which has answered within `answer_seconds`.
+
+    Raises:
+        BadInput: librdkafka knows no such property, or not with that value.
+        OperationFailed: the cluster does not answer, or refuses something within the block.
+    """
+    try:
+        admin = AdminClient({**settings.librdkafka()}, logger=LOG)
+        admin.list_topics(timeout=answer_seconds)
+        yield admin
+    except KafkaException as error:
+        cause = error.args[0]
+        if not isinstance(cause, KafkaError):
+            raise
+        if cause.code() == KafkaError._INVALID_ARG:  # noqa: SLF001 -- librdkafka's name of a local error
+            raise BadInput([f"TASKFACTORY_KAFKA_CONFIG__…: {cause.str()}"]) from error
+        what = f"Kafka at {settings.kafka_bootstrap_servers} could not be used: {cause.str()}."
+        raise OperationFailed(what, START_IT if cause.code() in UNREACHABLE else None) from error
+
+
+def has_topic(admin: AdminClient, topic: str) -> bool:
+    """Whether the topic exists.
+
+    Raises:
+        KafkaException: the cluster does not answer.
+    """
+    return topic in admin.list_topics(timeout=ANSWER_SECONDS).topics

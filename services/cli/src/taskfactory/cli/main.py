@@ -1,0 +1,145 @@
+"""The `taskfactory` command.
+
+A command's module is imported when that command is called, so that `--help` and completion stay quick. The commands
+are the table below, whatever installed packages register as `taskfactory.commands`, and one per service registered as
+`taskfactory.services`: the CLI itself imports no service.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import metadata
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from taskfactory.cli.errors import CommandFailed
+from taskfactory.cli.plugins import COMMANDS, SERVICES, Plugin, plugins, resolve
+
+OWN_COMMANDS: Final = {
+    "run": ("taskfactory.cli.run:run", "Run every installed service in one process, for small installations."),
+    "migrate": ("taskfactory.cli.migrate:migrate", "Prepare the database, Temporal's namespace and the topics."),
+    "apply": ("taskfactory.cli.apply:apply", "Register activity definitions from files: all of them, or none."),
+    "get": ("taskfactory.cli.get:get", "Show definitions, runs or tasks."),
+    "events": ("taskfactory.cli.events:app", "Produce events."),
+    "outcomes": ("taskfactory.cli.outcomes:app", "Read outcomes."),
+    "config": ("taskfactory.cli.config:config", "Show the settings in force, and where each comes from."),
+}
+"""Name → where the command is, and its line in the help: the first line of its docstring."""
+
+
+class LazyCommand(TyperCommand):
+    """A name and a line of help; the real command is loaded once it is called."""
+
+    def __init__(self, name: str, summary: str, load: Callable[[], Any]) -> None:
+        super().__init__(name, help=summary)
+        self._load = load
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """The real command's context, which names the real command."""
+        return _as_command(self._load(), self.name or "").make_context(info_name, args, parent, **extra)
+
+
+class RootGroup(TyperGroup):
+    """The commands that are there, and the one place where errors become sentences and a status."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        for command in _commands():
+            self.add_command(command)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; operational problems and bad input are told on standard error.
+
+        Raises:
+            typer.Exit: with status 1 or 2, when the command failed.
+        """
+        try:
+            return super().invoke(ctx)
+        except CommandFailed as error:
+            messages, status = error.messages, error.exit_status
+        except ValueError as error:
+            from taskfactory.cli.settings import settings_problems  # noqa: PLC0415 -- loads Pydantic and the Temporal SDK
+
+            messages, status = tuple(settings_problems(error)), 2
+            if not messages:
+                raise
+        for message in messages:
+            typer.echo(message, err=True)
+        raise typer.Exit(status)
+
+
+def _commands() -> Iterator[LazyCommand]:
+    for name, (target, summary) in OWN_COMMANDS.items():
+        yield LazyCommand(name, summary, partial(resolve, target))
+    for plugin in plugins(SERVICES):
+        yield LazyCommand(plugin.name, plugin.summary, partial(_service_command, plugin))
+    for plugin in plugins(COMMANDS):
+        yield LazyCommand(plugin.name, plugin.summary, plugin.load)
+
+
+def _service_command(plugin: Plugin) -> Callable[[], None]:
+    from taskfactory.cli.run import run_services  # noqa: PLC0415 -- loads the Temporal SDK
+
+    def command() -> None:
+        run_services([plugin])
+
+    command.__doc__ = f"{plugin.summary}\n\nRuns until SIGTERM or SIGINT, then drains and ends."
+    return command
+
+
+def _as_command(target: Any, name: str) -> Any:
+    if isinstance(target, typer.Typer):
+        group = typer.main.get_command(target)
+        group.name = name
+        return group
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    single.command(name)(target)
+    return typer.main.get_command(single)
+
+
+app = typer.Typer(
+    cls=RootGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 -- the shape of a Typer callback
+    if wanted:
+        typer.echo(f"taskfactory {metadata.version('taskfactory-cli')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Event-driven task factory: events in, durable tasks, outcomes out."""
+
+
+def main() -> None:
+    """Run the command line and end the process: 0 done, 1 something outside failed, 2 bad input."""
+    status: str | int | None = 0
+    try:
+        app(prog_name="taskfactory")
+    except SystemExit as end:
+        status = end.code
+    _end_process(status if isinstance(status, int) else 0 if status is None else 1)
+
+
+def _end_process(status: int) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            status = status or 1
+    # Not sys.exit: native threads of the Temporal SDK were seen to abort the interpreter while it is torn down, which
+    # would turn a command that succeeded into one that failed. Every command closes what it opened.
+    os._exit(status)

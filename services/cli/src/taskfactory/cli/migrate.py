@@ -1,0 +1,52 @@
+"""`taskfactory migrate`: everything that has to be there before the services start. Safe to run again."""
+
+import asyncio
+
+import typer
+from temporalio.service import RPCError
+
+from taskfactory.cli.database import registry
+from taskfactory.cli.errors import OperationFailed
+from taskfactory.cli.kafka import kafka
+from taskfactory.cli.kafka_setup import prepare_topics
+from taskfactory.cli.settings import CliSettings
+from taskfactory.cli.temporal_setup import prepare_namespace
+from taskfactory.registry import migrate as migrate_database
+from taskfactory.runtime.temporal import connect
+
+
+def migrate() -> None:
+    """Prepare the database, Temporal's namespace and the topics.
+
+    Migrates the database to this version, creates the Temporal namespace or sets its retention
+    (TASKFACTORY_TEMPORAL_RETENTION), adds the search attributes, and creates the outcomes and dead letter topics.
+    What is there already is left as it is; run it again at any time, and with every new version.
+    """
+    settings = CliSettings()
+    _database(settings)
+    asyncio.run(_temporal(settings))
+    _topics(settings)
+
+
+def _database(settings: CliSettings) -> None:
+    with registry(settings) as engine:
+        revision = migrate_database(engine)
+    typer.echo(f"database: schema is at revision {revision}")
+
+
+async def _temporal(settings: CliSettings) -> None:
+    try:
+        client = await connect(settings)
+        for line in await prepare_namespace(client, settings.retention):
+            typer.echo(f"temporal: {line}")
+    except (RuntimeError, RPCError, OSError) as error:
+        raise OperationFailed(
+            f"Temporal at {settings.temporal_address} could not be prepared: {error}.",
+            "Start it (`taskfactory dev up`), or check TASKFACTORY_TEMPORAL_ADDRESS and its credentials.",
+        ) from error
+
+
+def _topics(settings: CliSettings) -> None:
+    with kafka(settings) as admin:
+        for line in prepare_topics(admin, settings.outcomes_topic, settings.dlq_topic, settings.kafka_topics):
+            typer.echo(f"kafka: {line}")

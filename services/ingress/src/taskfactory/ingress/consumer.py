@@ -1,0 +1,381 @@
+"""The one thread that owns the Kafka consumer.
+
+A call on a confluent-kafka consumer blocks every other call on it, so nothing else ever touches it: records leave
+through `deliver`, and completions come back through a queue that the thread empties between two short fetches. Offsets,
+backpressure and rebalances are therefore decided in one thread, without locks.
+
+Invariants:
+- What is committed is what `AssignedOffsets` says, nothing else (architecture, I4).
+- The thread keeps polling while consumption is paused, so that a slow Temporal causes no rebalance.
+- A revoked partition is committed before it is given away; a lost one is not, since somebody else may own it by then.
+- It never ends silently: `finished` carries the reason.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Final, Protocol, cast
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from taskfactory.ingress import metrics
+from taskfactory.ingress.flow import InFlight, Limits
+from taskfactory.ingress.offsets import AssignedOffsets, Partition
+from taskfactory.ingress.records import Assignment, Record, record_from_message
+from taskfactory.ingress.statistics import parse_statistics
+from taskfactory.runtime import failpoint
+
+POLL_SECONDS: Final = 0.05
+BATCH: Final = 200
+"""Records per fetch; bounds what one hand-over puts on the event loop."""
+COMMIT_SECONDS: Final = 0.25
+REVOKE_DRAIN_SECONDS: Final = 10.0
+"""What a rebalance waits for work in flight; far below `max.poll.interval.ms`."""
+FINAL_COMMIT_SECONDS: Final = 5.0
+STALL_SECONDS: Final = 30.0
+"""A thread that has not come around for so long is reported as stuck."""
+
+log = structlog.get_logger("taskfactory.ingress")
+
+Rebalance = Callable[[Any, list[TopicPartition]], None]
+
+
+class KafkaConsumer(Protocol):
+    """What is used of `confluent_kafka.Consumer`."""
+
+    def subscribe(self, topics: list[str], on_assign: Rebalance, on_revoke: Rebalance, on_lost: Rebalance) -> None:
+        """Join the group; the callbacks run inside `consume`, `poll` and `close`."""
+
+    def consume(self, num_messages: int, timeout: float) -> list[Message]:
+        """What there is, or comes within `timeout` seconds; errors are messages too."""
+
+    def poll(self, timeout: float) -> Message | None:
+        """The same for one message; returns as soon as it is there."""
+
+    def pause(self, partitions: list[TopicPartition]) -> None:
+        """Hold the partitions' records back."""
+
+    def resume(self, partitions: list[TopicPartition]) -> None:
+        """Let them come again."""
+
+    def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition] | None:
+        """Commit; if asynchronous, `on_commit` of the configuration hears of it in a later call."""
+
+    def close(self) -> None:
+        """Give the partitions back and leave the group."""
+
+
+class ConsumerFailed(Exception):  # noqa: N818 -- it says what happened
+    """Kafka refused this consumer for good, for example because another one took its identity. Restart the process."""
+
+    def __init__(self, error: KafkaError) -> None:
+        super().__init__(f"the Kafka consumer can't go on: {error.str()} ({error.name()})")
+        self.error = error
+
+
+def confluent_consumer(config: Mapping[str, Any]) -> KafkaConsumer:
+    """The real consumer; librdkafka's own log lines join the process's log."""
+    return cast("KafkaConsumer", Consumer(dict(config), logger=logging.getLogger("librdkafka")))
+
+
+class RecordConsumer:
+    """Consumes topics as a member of a group and hands records out, within bounds, until it is stopped."""
+
+    def __init__(  # noqa: PLR0913 -- the last two are for tests
+        self,
+        config: Mapping[str, str],
+        topics: Sequence[str],
+        limits: Limits,
+        deliver: Callable[[Sequence[Record]], None],
+        *,
+        create: Callable[[Mapping[str, Any]], KafkaConsumer] = confluent_consumer,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Create the consumer; `start` begins.
+
+        Args:
+            config: librdkafka properties with automatic commits and offset stores off.
+            topics: names, or regular expressions that start with `^`.
+            limits: what may be in flight before consumption pauses.
+            deliver: receives records; called in the consumer's thread and must not block.
+            create: makes the Kafka consumer.
+            clock: monotonic seconds.
+
+        Raises:
+            KafkaException: librdkafka refuses the configuration.
+        """
+        self.finished: Future[None] = Future()
+        """Done when the thread has ended, with its exception if it failed."""
+        self._group = config.get("group.id", "")
+        self._topics = list(topics)
+        self._deliver = deliver
+        self._clock = clock
+        self._offsets = AssignedOffsets()
+        self._assigned: dict[Partition, Assignment] = {}
+        self._in_flight = InFlight(limits)
+        self._paused: set[Partition] = set()
+        self._settled: queue.SimpleQueue[tuple[Record, bool] | None] = queue.SimpleQueue()
+        self._deadline: float | None = None
+        self._closing = False
+        self._next_commit = 0.0
+        self._turned = clock()
+        self._joined = False
+        self._brokers_up: int | None = None
+        self._unreadable: dict[str, str] = {}
+        """Topics that Kafka answered an error for, and which."""
+        callbacks = {"on_commit": self._on_commit, "stats_cb": self._on_statistics, "error_cb": self._on_error}
+        self._consumer = create({**config, **callbacks})
+        self._thread = threading.Thread(target=self._run, name="kafka-consumer", daemon=True)
+
+    def start(self) -> None:
+        """Join the group and begin to hand records out."""
+        self._thread.start()
+
+    def settle(self, record: Record, *, disposed: bool) -> None:
+        """Give a record back, from any thread, exactly once.
+
+        Args:
+            record: as it was delivered.
+            disposed: True if every effect of it was acknowledged; False leaves it to whoever reads it next.
+        """
+        self._settled.put((record, disposed))
+
+    def stop(self, drain_seconds: float) -> None:
+        """Stop fetching, wait so long for records in flight, commit, leave. From any thread; returns at once."""
+        self._deadline = self._clock() + drain_seconds
+        self._settled.put(None)
+
+    def problem(self) -> str | None:
+        """Why this process can't count as ready, None if it can. From any thread."""
+        silent = self._clock() - self._turned
+        if self.finished.done():
+            return "the consumer's thread has ended"
+        if silent > STALL_SECONDS:
+            return f"the consumer's thread has not come around for {silent:.0f} s"
+        if self._brokers_up == 0:
+            return "no Kafka broker can be reached"
+        if not self._joined:
+            return f"not yet a member of consumer group {self._group!r}"
+        return next((f"topic {topic!r}: {error}" for topic, error in self._unreadable.copy().items()), None)
+
+    # -- the thread --------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        self.finished.set_running_or_notify_cancel()  # from here on, nobody who waits for it can cancel it
+        try:
+            try:
+                self._consume()
+            finally:
+                self._closing = True
+                self._consumer.close()
+        except BaseException as error:  # noqa: BLE001 -- whoever waits for `finished` raises it
+            self.finished.set_exception(error)
+        else:
+            self.finished.set_result(None)
+
+    def _consume(self) -> None:
+        self._consumer.subscribe(self._topics, self._on_assign, self._on_revoke, self._on_lost)
+        while not self._drained():
+            self._turned = self._clock()
+            self._take_settled(wait=0.0)
+            self._balance()
+            self._commit_if_due()
+            self._fetch()
+        self._commit_finally()
+
+    def _drained(self) -> bool:
+        if self._deadline is None:
+            return False
+        self._withdraw(self._assigned.values())
+        return self._in_flight.records == 0 or self._clock() >= self._deadline
+
+    def _fetch(self) -> None:
+        if self._deadline is not None or self._in_flight.paused:
+            # Nothing but rebalances and other callbacks is expected; a completion ends the wait early.
+            self._take_settled(wait=POLL_SECONDS)
+            messages = self._consumer.consume(1, 0.0)
+        else:
+            messages = self._consumer.consume(min(BATCH, self._in_flight.room), 0.0)
+            if not messages:
+                message = self._consumer.poll(POLL_SECONDS)
+                messages = [] if message is None else [message]
+        records = [record for message in messages if (record := self._received(message)) is not None]
+        if records:
+            self._show_in_flight()
+            self._deliver(records)
+
+    def _received(self, message: Message) -> Record | None:
+        topic, error = message.topic() or "", message.error()
+        if error is not None:
+            self._on_error(error)
+            if topic:
+                self._unreadable[topic] = error.str()
+            return None
+        self._unreadable.pop(topic, None)
+        partition = (topic, message.partition() or 0)
+        assignment = self._assigned.get(partition)
+        # Once stopping, later records are not even noted: the committed offset stays below them.
+        if assignment is None or self._deadline is not None:
+            return None
+        record = record_from_message(message, assignment)
+        metrics.RECORDS.labels(record.topic).inc()
+        if not self._offsets.received(partition, record.offset):
+            return None
+        assignment.outstanding += 1
+        self._in_flight.add(record.size)
+        return record
+
+    def _take_settled(self, wait: float) -> None:
+        try:
+            item = self._settled.get(timeout=wait) if wait else self._settled.get_nowait()
+            while True:
+                if item is not None:
+                    record, disposed = item
+                    record.assignment.outstanding -= 1
+                    self._in_flight.remove(record.size)
+                    if disposed:
+                        assignment = record.assignment
+                        self._offsets.done(assignment.partition, record.offset, assignment.epoch)
+                item = self._settled.get_nowait()
+        except queue.Empty:
+            self._show_in_flight()
+
+    def _show_in_flight(self) -> None:
+        metrics.IN_FLIGHT_RECORDS.set(self._in_flight.records)
+        metrics.IN_FLIGHT_BYTES.set(self._in_flight.bytes)
+
+    def _balance(self) -> None:
+        """Make what is paused in Kafka equal to what should be: everything or nothing, new partitions included."""
+        paused = self._in_flight.balance() or self._deadline is not None
+        metrics.PAUSED.set(paused)
+        wanted = set(self._assigned) if paused else set()
+        if to_pause := wanted - self._paused:
+            self._consumer.pause([TopicPartition(*partition) for partition in to_pause])
+        if to_resume := self._paused - wanted:
+            self._consumer.resume([TopicPartition(*partition) for partition in to_resume])
+        self._paused = wanted
+
+    # -- commits -----------------------------------------------------------------------------------------------------
+
+    def _commit_if_due(self) -> None:
+        now = self._clock()
+        if now < self._next_commit:
+            return
+        self._next_commit = now + COMMIT_SECONDS
+        offsets = []
+        for assignment in self._assigned.values():
+            committable = self._offsets.committable(assignment.partition)
+            if committable is not None and committable != assignment.requested:
+                assignment.requested = committable
+                offsets.append(TopicPartition(*assignment.partition, committable))
+        if offsets:
+            try:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+            except KafkaException as failure:
+                self._on_commit(failure.args[0], offsets)
+
+    def _commit_finally(self) -> None:
+        self._take_settled(wait=0.0)
+        self._next_commit = 0.0
+        deadline = self._clock() + FINAL_COMMIT_SECONDS
+        while self._unacknowledged(self._assigned) and self._clock() < deadline:
+            self._commit_if_due()
+            self._consumer.poll(POLL_SECONDS)
+        if left := self._unacknowledged(self._assigned):
+            log.warning("final_commit_unacknowledged", partitions=[str(offset) for offset in left])
+
+    def _unacknowledged(self, partitions: Iterable[Partition]) -> list[TopicPartition]:
+        return [
+            TopicPartition(*partition, committable)
+            for partition in partitions
+            if (committable := self._offsets.committable(partition)) is not None
+            and committable != self._assigned[partition].acknowledged
+        ]
+
+    def _on_commit(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
+        for offset in offsets:
+            assignment = self._assigned.get((offset.topic, offset.partition))
+            problem = error or offset.error
+            if problem is not None:
+                metrics.COMMIT_FAILURES.labels(problem.name()).inc()
+                log.info("commit_refused", partition=str(offset), error=problem.str())
+                if assignment is not None:
+                    assignment.requested = None
+            elif assignment is not None:
+                assignment.acknowledged = offset.offset
+                metrics.COMMITTED_OFFSET.labels(offset.topic, offset.partition).set(offset.offset)
+                failpoint("ingress.after_commit")
+
+    # -- the group ---------------------------------------------------------------------------------------------------
+    # The callbacks don't assign and unassign: left alone, confluent-kafka does it after them in the way that the
+    # protocol in force wants (incrementally for cooperative-sticky and KIP-848, wholesale for the eager ones).
+
+    def _on_assign(self, _consumer: object, partitions: list[TopicPartition]) -> None:
+        self._joined = True
+        for given in partitions:
+            partition = (given.topic, given.partition)
+            self._unreadable.pop(given.topic, None)
+            self._assigned[partition] = Assignment(partition, self._offsets.assign(partition))
+            # Whether librdkafka remembers a pause from an earlier assignment is not promised: say it again either way.
+            self._paused.discard(partition) if self._in_flight.paused else self._paused.add(partition)
+        self._note_rebalance("assigned", partitions)
+
+    def _on_revoke(self, _consumer: object, partitions: list[TopicPartition]) -> None:
+        given = [found for p in partitions if (found := self._assigned.get((p.topic, p.partition))) is not None]
+        self._withdraw(given)
+        deadline = self._clock() + REVOKE_DRAIN_SECONDS
+        if self._deadline is not None:
+            deadline = min(deadline, self._deadline)
+        while any(assignment.outstanding for assignment in given) and self._clock() < deadline:
+            self._take_settled(wait=POLL_SECONDS)
+        offsets = self._unacknowledged(assignment.partition for assignment in given)
+        # While closing, the final commit has been tried already, and a dead broker must not hold the exit up.
+        if offsets and not self._closing:
+            try:
+                self._on_commit(None, self._consumer.commit(offsets=offsets, asynchronous=False) or [])
+            except KafkaException as failure:
+                self._on_commit(failure.args[0], offsets)
+        self._forget(partitions)
+        self._note_rebalance("revoked", partitions)
+
+    def _on_lost(self, _consumer: object, partitions: list[TopicPartition]) -> None:
+        self._joined = False
+        self._withdraw(found for p in partitions if (found := self._assigned.get((p.topic, p.partition))) is not None)
+        self._forget(partitions)
+        self._note_rebalance("lost", partitions)
+
+    def _withdraw(self, assignments: Iterable[Assignment]) -> None:
+        for assignment in assignments:
+            assignment.withdrawn = True
+
+    def _forget(self, partitions: list[TopicPartition]) -> None:
+        for gone in partitions:
+            partition = (gone.topic, gone.partition)
+            if self._assigned.pop(partition, None) is not None:
+                self._offsets.revoke(partition)
+                self._paused.discard(partition)
+                for gauge in (metrics.LAG, metrics.COMMITTED_OFFSET):
+                    gauge.remove(*map(str, partition))
+
+    def _note_rebalance(self, event: str, partitions: list[TopicPartition]) -> None:
+        metrics.REBALANCES.labels(event).inc()
+        metrics.ASSIGNED_PARTITIONS.set(len(self._assigned))
+        log.info("rebalanced", change=event, partitions=[f"{p.topic}/{p.partition}" for p in partitions])
+
+    # -- librdkafka's other callbacks --------------------------------------------------------------------------------
+
+    def _on_statistics(self, text: str) -> None:
+        statistics = parse_statistics(text)
+        self._brokers_up = statistics.brokers_up
+        self._joined = self._joined or statistics.joined
+        for partition in self._assigned.keys() & statistics.lag.keys():
+            metrics.LAG.labels(*partition).set(statistics.lag[partition])
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            raise ConsumerFailed(error)
+        log.warning("kafka_error", error=error.name(), message=error.str())

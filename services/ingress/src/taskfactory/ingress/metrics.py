@@ -1,0 +1,50 @@
+"""Every metric that ingress exposes, with its meaning."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECORDS: Final = Counter("taskfactory_ingress_records_total", "Records consumed, redelivered ones included.", ["topic"])
+DECISIONS: Final = Counter(
+    "taskfactory_ingress_decisions_total",
+    "What became of records, one count per matching definition: started, already_started (a duplicate), dead_lettered;"
+    " and once per record: filtered (no definition matched), left (given to the partition's next owner undone).",
+    ["decision"],
+)
+DEAD_LETTERS: Final = Counter(
+    "taskfactory_ingress_dead_letters_total", "Dead letters acknowledged by Kafka, by reason.", ["reason"]
+)
+RETRIES: Final = Counter(
+    "taskfactory_ingress_retries_total",
+    "Attempts that failed for now and are repeated, by dependency (temporal, dead_letters) and error.",
+    ["dependency", "error"],
+)
+START_SECONDS: Final = Histogram(
+    "taskfactory_ingress_start_seconds",
+    "From the first attempt to start a run until Temporal acknowledged it.",
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+IN_FLIGHT_RECORDS: Final = Gauge("taskfactory_ingress_in_flight_records", "Records consumed and not yet disposed.")
+IN_FLIGHT_BYTES: Final = Gauge("taskfactory_ingress_in_flight_bytes", "Their keys and values, in bytes.")
+PAUSED: Final = Gauge(
+    "taskfactory_ingress_paused", "1 while consumption is paused because too much is in flight, otherwise 0."
+)
+ASSIGNED_PARTITIONS: Final = Gauge("taskfactory_ingress_assigned_partitions", "Partitions assigned to this process.")
+REBALANCES: Final = Counter("taskfactory_ingress_rebalances_total", "Partitions assigned, revoked and lost.", ["event"])
+COMMITTED_OFFSET: Final = Gauge(
+    "taskfactory_ingress_committed_offset", "Offset that Kafka acknowledged last.", ["topic", "partition"]
+)
+COMMIT_FAILURES: Final = Counter(
+    "taskfactory_ingress_commit_failures_total", "Commits that Kafka refused; they are repeated.", ["error"]
+)
+LAG: Final = Gauge(
+    "taskfactory_ingress_lag", "Records between the committed offset and the partition's end.", ["topic", "partition"]
+)
+DEFINITIONS: Final = Gauge("taskfactory_ingress_definitions", "Enabled definitions that events are matched against.")
+DEFINITIONS_REVISION: Final = Gauge(
+    "taskfactory_ingress_definitions_revision", "The registry's revision that is in force here."
+)
+DEFINITIONS_REFUSED: Final = Counter(
+    "taskfactory_ingress_definitions_refused_total",
+    "Revisions whose definitions did not compile; the previous set stayed in force.",
+)

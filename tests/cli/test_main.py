@@ -1,0 +1,102 @@
+"""The command as a whole: what it offers, how it tells of trouble, and that asking for help is cheap."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from taskfactory.cli.errors import OperationFailed
+from taskfactory.cli.kafka import START_IT, kafka
+from taskfactory.cli.main import OWN_COMMANDS, app
+from taskfactory.cli.plugins import resolve
+from taskfactory.runtime import KafkaSettings
+
+runner = CliRunner()
+
+
+def test_help_lists_own_commands_services_and_what_other_packages_add() -> None:
+    shown = runner.invoke(app, ["--help"]).stdout
+    for name in (*OWN_COMMANDS, "ingress", "orchestrator", "worker", "dev"):
+        assert f" {name} " in shown
+
+
+def test_help_loads_neither_temporal_nor_kafka_nor_the_database() -> None:
+    program = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from taskfactory.cli.main import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "print(sorted({'temporalio', 'confluent_kafka', 'sqlalchemy', 'pydantic'} & set(sys.modules)))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", OWN_COMMANDS)
+def test_the_line_in_the_help_is_the_commands_own_first_line(name: str) -> None:
+    target, summary = OWN_COMMANDS[name]
+    found = resolve(target)
+    text = found.registered_callback.callback.__doc__ if hasattr(found, "registered_callback") else found.__doc__
+    assert text.splitlines()[0] == summary
+
+
+@pytest.mark.parametrize(
+    "arguments", [["get", "--help"], ["events", "send", "--help"], ["worker", "--help"], ["ingress", "--help"]]
+)
+def test_every_command_explains_itself(arguments: list[str]) -> None:
+    shown = runner.invoke(app, arguments)
+    assert shown.exit_code == 0
+    assert f"Usage: root {' '.join(arguments[:-1])}" in shown.stdout
+
+
+def test_the_version_is_the_packages() -> None:
+    shown = runner.invoke(app, ["--version"])
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("taskfactory ")
+
+
+def test_an_unknown_command_is_bad_input() -> None:
+    assert runner.invoke(app, ["frobnicate"]).exit_code == 2
+
+
+def test_a_wrong_setting_is_told_by_its_variable() -> None:
+    shown = runner.invoke(app, ["migrate"], env={"TASKFACTORY_TEMPORAL_RETENTION": "1h"})
+    assert shown.exit_code == 2
+    assert shown.stderr == "TASKFACTORY_TEMPORAL_RETENTION: allowed is 1d or more (found '1h')\n"
+
+
+def test_an_unreachable_database_is_a_sentence_with_a_hint_and_no_password() -> None:
+    variable = {"TASKFACTORY_DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/x"}
+    shown = runner.invoke(app, ["get", "runs"], env=variable)
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("PostgreSQL at postgresql://u:********@127.0.0.1:1/x could not be used: ")
+    assert "Start it (`taskfactory dev up`)" in shown.stderr
+    assert "hidden" not in shown.stderr
+
+
+def test_an_unreachable_kafka_is_a_sentence_with_a_hint() -> None:
+    settings = KafkaSettings(kafka_bootstrap_servers="127.0.0.1:1")
+    with pytest.raises(OperationFailed) as failed, kafka(settings, answer_seconds=0.2):
+        pass
+    assert failed.value.messages[0].startswith("Kafka at 127.0.0.1:1 could not be used: ")
+    assert failed.value.messages[0].endswith(START_IT)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("TASKFACTORY_DATABASE_URL", "mysql://x/y", "TASKFACTORY_DATABASE_URL: the database URL starts with mysql://"),
+        ("TASKFACTORY_DATABASE_URL", "::", "TASKFACTORY_DATABASE_URL: the database URL can't be parsed"),
+    ],
+)
+def test_a_database_url_that_is_none_is_bad_input(variable: str, value: str, sentence: str) -> None:
+    shown = runner.invoke(app, ["get", "runs"], env={variable: value})
+    assert shown.exit_code == 2
+    assert shown.stderr.startswith(sentence)
+
+
+def test_an_unknown_kafka_property_is_bad_input() -> None:
+    shown = runner.invoke(app, ["outcomes", "tail"], env={"TASKFACTORY_KAFKA_CONFIG__NO_SUCH": "1"})
+    assert shown.exit_code == 2
+    assert shown.stderr == 'TASKFACTORY_KAFKA_CONFIG__…: No such configuration property: "no.such"\n'

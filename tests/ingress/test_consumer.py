@@ -1,0 +1,230 @@
+import queue
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+from confluent_kafka import KafkaError
+from prometheus_client import REGISTRY
+
+from taskfactory.ingress.consumer import ConsumerFailed, RecordConsumer
+from taskfactory.ingress.flow import InFlight, Limits
+from taskfactory.ingress.records import Record
+from taskfactory.ingress.statistics import GroupStatistics, parse_statistics
+from tests.ingress.fakes import PATIENCE, FakeKafkaConsumer
+
+ORDERS = ("orders", 0)
+REFUNDS = ("refunds", 3)
+STEADY = '{"cgrp": {"join_state": "steady"}, "brokers": {"a:1": {"state": "UP"}}}'
+NO_BROKER = '{"cgrp": {"join_state": "init"}, "brokers": {"a:1": {"state": "TRY_CONNECT"}}}'
+
+
+class Intake:
+    """A running consumer on a fake Kafka, and the records it handed out."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.delivered: queue.SimpleQueue[Record] = queue.SimpleQueue()
+        self.consumer = RecordConsumer(
+            {"group.id": "group"},
+            ["orders", "refunds"],
+            limits,
+            self._deliver,
+            create=self._create,
+            clock=lambda: 20 * time.monotonic(),  # commits come 20 times as often
+        )
+
+    def _create(self, config: object) -> FakeKafkaConsumer:
+        self.kafka = FakeKafkaConsumer(config)  # type: ignore[arg-type]
+        return self.kafka
+
+    def _deliver(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self.delivered.put(record)
+
+    def take(self, count: int) -> list[Record]:
+        return [self.delivered.get(timeout=PATIENCE) for _ in range(count)]
+
+    def dispose(self, *records: Record) -> None:
+        for record in records:
+            self.consumer.settle(record, disposed=True)
+
+
+@pytest.fixture
+def intake() -> Iterator[Intake]:
+    intake = Intake(Limits(records=4, bytes=1000))
+    intake.consumer.start()
+    yield intake
+    intake.consumer.stop(0)
+    intake.consumer.finished.exception(PATIENCE)
+
+
+def test_records_are_committed_only_after_they_were_disposed(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, [0, 1, 2])
+    first, second, third = intake.take(3)
+    intake.dispose(second)
+    intake.kafka.wait_until(lambda kafka: kafka.committed == {ORDERS: 0})
+    intake.dispose(first, third)
+    intake.kafka.wait_until(lambda kafka: kafka.committed == {ORDERS: 3})
+
+
+def test_consumption_pauses_at_the_bound_and_resumes_below_half_of_it(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, range(10))
+    taken = intake.take(4)
+    intake.kafka.wait_until(lambda kafka: kafka.paused == {ORDERS})
+    assert intake.delivered.empty()
+    intake.dispose(taken[0])
+    intake.dispose(taken[1])
+    assert [record.offset for record in intake.take(2)] == [4, 5]
+
+
+def test_consumption_pauses_when_too_many_bytes_are_in_flight(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, [0], value=b"x" * 1000)
+    [large] = intake.take(1)
+    intake.kafka.wait_until(lambda kafka: kafka.paused == {ORDERS})
+    intake.dispose(large)
+    intake.kafka.wait_until(lambda kafka: not kafka.paused)
+
+
+def test_a_partition_that_is_assigned_while_paused_is_paused_too(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, range(4))
+    taken = intake.take(4)
+    intake.kafka.wait_until(lambda kafka: kafka.paused == {ORDERS})
+    intake.kafka.assign(REFUNDS)
+    intake.kafka.wait_until(lambda kafka: kafka.paused == {ORDERS, REFUNDS})
+    intake.dispose(*taken)
+    intake.kafka.wait_until(lambda kafka: not kafka.paused)
+
+
+def test_a_pause_that_kafka_remembers_from_an_earlier_assignment_is_lifted(intake: Intake) -> None:
+    intake.kafka.pause([])
+    intake.kafka.paused.add(ORDERS)
+    intake.kafka.assign(ORDERS)
+    intake.kafka.wait_until(lambda kafka: not kafka.paused)
+
+
+def test_a_revoked_partition_is_drained_and_committed_before_it_is_given_away(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS, REFUNDS)
+    intake.kafka.append(ORDERS, [0, 1])
+    first, second = intake.take(2)
+    assert not first.assignment.withdrawn
+    intake.dispose(first)
+    intake.consumer.settle(second, disposed=False)
+    intake.kafka.revoke(ORDERS)
+    assert intake.kafka.committed == {ORDERS: 1}
+    assert first.assignment.withdrawn
+
+
+def test_a_lost_partition_is_not_committed(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, [0, 1])
+    first, second = intake.take(2)
+    intake.dispose(first)
+    intake.kafka.wait_until(lambda kafka: kafka.committed == {ORDERS: 1})
+    intake.kafka.lose(ORDERS)
+    intake.dispose(second)
+    intake.kafka.assign(REFUNDS)
+    intake.kafka.append(REFUNDS, [7])
+    intake.dispose(*intake.take(1))
+    intake.kafka.wait_until(lambda kafka: REFUNDS in kafka.committed)
+    assert intake.kafka.committed[ORDERS] == 1
+
+
+def test_a_completion_from_before_a_rebalance_commits_nothing_after_it(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, [0])
+    [stale] = intake.take(1)
+    intake.kafka.lose(ORDERS)
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, [0])
+    [fresh] = intake.take(1)
+    intake.dispose(stale)
+    intake.kafka.wait_until(lambda kafka: kafka.committed == {ORDERS: 0})
+    intake.dispose(fresh)
+    intake.kafka.wait_until(lambda kafka: kafka.committed == {ORDERS: 1})
+
+
+def test_a_refused_commit_is_repeated(intake: Intake) -> None:
+    intake.kafka.fail_next_commit(KafkaError(KafkaError.REBALANCE_IN_PROGRESS))
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, [0])
+    intake.dispose(*intake.take(1))
+    intake.kafka.wait_until(lambda kafka: kafka.committed == {ORDERS: 1})
+
+
+def test_stopping_waits_for_records_in_flight_commits_them_and_leaves_the_group(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, [0, 1])
+    first, second = intake.take(2)
+    intake.consumer.stop(20 * PATIENCE)
+    intake.kafka.wait_until(lambda kafka: kafka.paused == {ORDERS})
+    assert first.assignment.withdrawn
+    intake.dispose(first)
+    assert not intake.consumer.finished.done()
+    intake.dispose(second)
+    intake.consumer.finished.result(PATIENCE)
+    assert intake.kafka.committed == {ORDERS: 2}
+    assert intake.kafka.closed
+
+
+def test_stopping_gives_up_on_records_in_flight_at_its_bound(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, [0, 1])
+    first, _second = intake.take(2)
+    intake.dispose(first)
+    intake.consumer.stop(0.1)
+    intake.consumer.finished.result(PATIENCE)
+    assert intake.kafka.committed == {ORDERS: 1}
+
+
+def test_a_fatal_kafka_error_ends_the_thread_loudly(intake: Intake) -> None:
+    intake.kafka.raise_error(KafkaError(KafkaError._FENCED, "another member took the identity", fatal=True))
+    with pytest.raises(ConsumerFailed, match="another member took the identity"):
+        intake.consumer.finished.result(PATIENCE)
+    assert intake.consumer.problem() == "the consumer's thread has ended"
+    assert intake.kafka.closed
+
+
+def test_readiness_needs_a_place_in_the_group_and_a_broker(intake: Intake) -> None:
+    assert intake.consumer.problem() == "not yet a member of consumer group 'group'"
+    intake.kafka.report(STEADY)
+    assert intake.consumer.problem() is None
+    intake.kafka.report(NO_BROKER)
+    assert intake.consumer.problem() == "no Kafka broker can be reached"
+
+
+def test_lag_is_shown_for_assigned_partitions_only(intake: Intake) -> None:
+    lag = '{"topics": {"orders": {"partitions": {"0": {"partition": 0, "consumer_lag": 42}}}}}'
+    labels = {"topic": "orders", "partition": "0"}
+    intake.kafka.assign(ORDERS)
+    intake.kafka.report(lag)
+    assert REGISTRY.get_sample_value("taskfactory_ingress_lag", labels) == 42
+    intake.kafka.revoke(ORDERS)
+    intake.kafka.report(lag)
+    assert REGISTRY.get_sample_value("taskfactory_ingress_lag", labels) is None
+
+
+def test_statistics_are_read_from_what_librdkafka_writes() -> None:
+    text = """{
+      "brokers": {"a:1": {"state": "UP"}, "b:1": {"state": "DOWN"}},
+      "topics": {"t": {"partitions": {
+        "0": {"partition": 0, "consumer_lag": 5},
+        "-1": {"partition": -1, "consumer_lag": -1}}}},
+      "cgrp": {"join_state": "steady", "rebalance_cnt": 3}}"""
+    assert parse_statistics(text) == GroupStatistics(joined=True, brokers_up=1, lag={("t", 0): 5})
+    assert parse_statistics("{}") == GroupStatistics(joined=False, brokers_up=0, lag={})
+
+
+def test_flow_pauses_at_either_bound_and_resumes_below_half_of_both() -> None:
+    flow = InFlight(Limits(records=4, bytes=100))
+    for _ in range(3):
+        flow.add(10)
+    assert not flow.balance()
+    flow.add(70)
+    assert flow.balance()
+    flow.remove(70)
+    assert flow.balance()
+    flow.remove(10)
+    assert not flow.balance()

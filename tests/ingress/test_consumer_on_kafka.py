@@ -1,0 +1,118 @@
+"""The consumer's thread as a member of a real group, under both group protocols."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from confluent_kafka import KafkaException
+
+from taskfactory.ingress.consumer import RecordConsumer
+from taskfactory.ingress.flow import Limits
+from taskfactory.ingress.records import Record
+from taskfactory.ingress.settings import IngressSettings
+from tests.ingress.conftest import Site, eventually
+
+COUNT = 4000
+PATIENCE = 60
+
+
+class Member:
+    """A member of the group that disposes of everything it gets, or holds it while told to."""
+
+    def __init__(self, site: Site, protocol: str, limits: Limits, seen: Counter[tuple[int, int]]) -> None:
+        self.seen = seen
+        self.held: list[Record] = []
+        self.hold = threading.Event()
+        settings = IngressSettings(
+            kafka_bootstrap_servers=site.stack.endpoints.kafka_bootstrap_servers,
+            kafka_group_id=site.group,
+            kafka_config={"group.protocol": protocol},
+        )
+        self.consumer = RecordConsumer(settings.consumer_config(), [site.topic], limits, self._deliver)
+        self.consumer.start()
+
+    def _deliver(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self.seen[record.partition, record.offset] += 1
+            if self.hold.is_set():
+                self.held.append(record)
+            else:
+                self.consumer.settle(record, disposed=True)
+
+    def release(self) -> None:
+        self.hold.clear()
+        while self.held:
+            self.consumer.settle(self.held.pop(), disposed=True)
+
+    def leave(self) -> None:
+        self.consumer.stop(10)
+        self.consumer.finished.result(PATIENCE)
+
+
+Join = Callable[..., Member]
+
+
+@pytest.fixture(params=["classic", "consumer"])
+def join(request: pytest.FixtureRequest, wide_site: Site) -> Iterator[Join]:
+    members: list[Member] = []
+    seen: Counter[tuple[int, int]] = Counter()
+
+    def join(limits: Limits = Limits(500, 10_000_000)) -> Member:  # noqa: B008 -- frozen
+        members.append(Member(wide_site, request.param, limits, seen))
+        return members[-1]
+
+    yield join
+    for member in members:
+        member.consumer.stop(0)
+    for member in members:
+        member.consumer.finished.exception(PATIENCE)
+
+
+async def test_members_that_come_and_go_leave_nothing_out_and_do_nothing_twice(wide_site: Site, join: Join) -> None:
+    first = join()
+    wide_site.produce(*[b"{}"] * COUNT)
+    await eventually(lambda: len(first.seen) >= COUNT / 10, "the first member reads")
+    second = join()
+    wide_site.produce(*[b"{}"] * COUNT)
+    await eventually(lambda: second.consumer.problem() is None, "the second member has joined")
+    first.leave()
+    wide_site.produce(*[b"{}"] * COUNT)
+    await eventually(lambda: len(first.seen) == 3 * COUNT, "everything was read")
+    await eventually(lambda: wide_site.committed() == wide_site.end_offsets(), "everything is committed")
+    assert sum(first.seen.values()) == 3 * COUNT
+
+
+async def test_a_member_that_is_paused_stays_in_the_group_and_within_its_bounds(wide_site: Site, join: Join) -> None:
+    member = join(Limits(100, 10_000_000))
+    member.hold.set()
+    wide_site.produce(*[b"{}"] * COUNT)
+    await eventually(lambda: len(member.seen) >= 100, "the bound is reached")
+    other = join(Limits(100, 10_000_000))
+    other.hold.set()
+    await eventually(lambda: other.consumer.problem() is None, "another member has joined")
+    assert len(member.held) <= 100
+    assert len(other.held) <= 100
+    for each in (member, other):
+        each.release()
+    await eventually(lambda: len(member.seen) == COUNT, "everything was read")
+    await eventually(lambda: wide_site.committed() == wide_site.end_offsets(), "everything is committed")
+
+
+async def test_a_record_in_flight_is_read_again_by_the_next_owner(wide_site: Site, join: Join) -> None:
+    first = join()
+    first.hold.set()
+    wide_site.produce(*[b"{}"] * 40)
+    await eventually(lambda: len(first.seen) == 40, "the first member has everything in flight")
+    first.consumer.stop(0)
+    first.consumer.finished.result(PATIENCE)
+    assert not any(wide_site.committed().values())
+    join()
+    await eventually(lambda: wide_site.committed() == wide_site.end_offsets(), "the second member did it all")
+    assert set(first.seen.values()) == {2}
+
+
+def test_a_property_that_librdkafka_does_not_know_is_refused_at_once() -> None:
+    config = IngressSettings(kafka_config={"no.such.property": "1"}).consumer_config()
+    with pytest.raises(KafkaException, match=r"no\.such\.property"):
+        RecordConsumer(config, ["topic"], Limits(1, 1), lambda _: None)

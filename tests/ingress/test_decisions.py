@@ -1,0 +1,114 @@
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from taskfactory.definitions import DefinitionSet, RegisteredDefinition, parse_definition
+from taskfactory.ingress.dead_letters import DeadLetter
+from taskfactory.ingress.decisions import Decision, StartRun, decide
+from tests.ingress.fakes import record
+
+LIMIT = 1000
+
+
+def definition(name: str, match: dict[str, Any], **trigger: Any) -> RegisteredDefinition:
+    parsed = parse_definition(
+        {
+            "apiVersion": "taskfactory/v1",
+            "kind": "ActivityDefinition",
+            "name": name,
+            "trigger": {"type": "event", "match": match, **trigger},
+            "tasks": [{"name": "only", "type": "activity", "handler": "handle", "queue": "work"}],
+        }
+    )
+    return RegisteredDefinition(f"id-of-{name}", 2, parsed)
+
+
+def event(**attributes: Any) -> bytes:
+    given = {"specversion": "1.0", "id": "e-1", "source": "/shop", "type": "order", "data": {"total": 5}}
+    return json.dumps(given | attributes).encode()
+
+
+def decided(value: bytes | None, *definitions: RegisteredDefinition, key: bytes | None = b"key") -> list[Decision]:
+    headers = [("content-type", b"application/cloudevents+json")]
+    return decide(record(4, value, headers=headers, key=key), DefinitionSet(definitions), LIMIT)
+
+
+def test_every_definition_that_matches_starts_a_run_of_its_own() -> None:
+    orders = definition("orders", {"type": ["order"]})
+    large = definition("large", {"data": {"total": [{"numeric": [">", 3]}]}})
+    other = definition("refunds", {"type": ["refund"]})
+    decisions = decided(event(), orders, large, other)
+    assert {d.run.activity_name for d in decisions if isinstance(d, StartRun)} == {"orders", "large"}
+    assert len({d.run.run_id for d in decisions if isinstance(d, StartRun)}) == 2
+
+
+def test_a_run_is_identified_by_its_definition_and_event_and_carries_both() -> None:
+    [decision] = decided(event(subject="o-17", time="2026-01-02T03:04:05Z"), definition("orders", {"type": ["order"]}))
+    assert isinstance(decision, StartRun)
+    run = decision.run
+    assert run.run_id.startswith("activity-id-of-orders-")
+    assert (run.activity_id, run.activity_name, run.version) == ("id-of-orders", "orders", 2)
+    assert (run.dedupe_strategy, run.dedupe_parts) == ("event_id", ["/shop", "e-1"])
+    assert run.trigger.model_dump() == {
+        "source": "/shop",
+        "id": "e-1",
+        "type": "order",
+        "subject": "o-17",
+        "time": "2026-01-02T03:04:05Z",
+        "topic": "events",
+        "partition": 0,
+        "offset": 4,
+    }
+    assert run.event["data"] == {"total": 5}
+    assert base64.b64decode(run.key or "") == b"key"
+
+
+def test_a_record_without_key_starts_a_run_without_key() -> None:
+    [decision] = decided(event(), definition("orders", {"type": ["order"]}), key=None)
+    assert isinstance(decision, StartRun)
+    assert decision.run.key is None
+
+
+def test_the_same_event_at_another_offset_is_the_same_run() -> None:
+    orders = DefinitionSet([definition("orders", {"type": ["order"]})])
+    [first] = decide(record(1, event()), orders, LIMIT)
+    [second] = decide(record(2, event()), orders, LIMIT)
+    assert isinstance(first, StartRun)
+    assert isinstance(second, StartRun)
+    assert first.run.run_id == second.run.run_id
+
+
+def test_an_event_that_nothing_matches_leads_to_nothing() -> None:
+    assert decided(event(type="refund"), definition("orders", {"type": ["order"]})) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"x" * (LIMIT + 1), "too_large"),
+        (b"not json", "malformed_json"),
+        (event(id=None), "missing_attribute"),
+    ],
+)
+def test_a_broken_record_is_one_dead_letter_whatever_is_defined(value: bytes | None, reason: str) -> None:
+    [letter] = decided(value, definition("a", {"type": ["order"]}), definition("b", {"type": ["order"]}))
+    assert isinstance(letter, DeadLetter)
+    assert (letter.reason, letter.definition) == (reason, None)
+    assert letter.record.value == value
+
+
+def test_a_tombstone_is_a_dead_letter() -> None:
+    [letter] = decided(None)
+    assert isinstance(letter, DeadLetter)
+
+
+def test_an_evaluation_error_is_a_dead_letter_of_that_definition_alone() -> None:
+    broken = definition("broken", {"type": ["order"]}, when="event.data.missing > 1")
+    sound = definition("sound", {"type": ["order"]}, when="event.data.total > 1")
+    decisions = decided(event(), broken, sound)
+    [letter] = [d for d in decisions if isinstance(d, DeadLetter)]
+    [start] = [d for d in decisions if isinstance(d, StartRun)]
+    assert letter.definition == broken
+    assert start.definition == sound

@@ -1,0 +1,103 @@
+import asyncio
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from taskfactory.definitions import RegisteredDefinition
+from taskfactory.ingress.definition_watch import DefinitionWatch
+from tests.ingress.fakes import PATIENCE
+from tests.ingress.test_decisions import definition
+
+FIRST = definition("first", {"type": ["order"]})
+SECOND = definition("second", {"type": ["order"]})
+
+
+class FakeRegistry:
+    """Definitions in memory; every `publish` is a revision."""
+
+    def __init__(self) -> None:
+        self._revisions: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[list[RegisteredDefinition] | Exception] = queue.SimpleQueue()
+        self._revision = 0
+
+    def publish(self, *answers: list[RegisteredDefinition] | Exception) -> None:
+        """A change, and what the loads that follow it find, in order."""
+        for answer in answers:
+            self._answers.put(answer)
+        self._revision += 1
+        self._revisions.put(self._revision)
+
+    def load(self) -> list[RegisteredDefinition]:
+        answer = self._answers.get(timeout=PATIENCE)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def revisions(self, stop: threading.Event) -> Iterator[int]:
+        while not stop.is_set():
+            try:
+                yield self._revisions.get(timeout=0.01)
+            except queue.Empty:
+                continue
+
+
+@pytest.fixture
+def registry() -> FakeRegistry:
+    return FakeRegistry()
+
+
+@pytest.fixture
+async def watch(registry: FakeRegistry) -> AsyncIterator[DefinitionWatch]:
+    watch = DefinitionWatch(registry.load, registry)
+    following = asyncio.create_task(watch.follow())
+    yield watch
+    following.cancel()
+    await asyncio.wait({following})
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 -- see below
+            await asyncio.sleep(0.005)  # the set is swapped by a thread that tells nobody but its readers
+
+
+async def test_nothing_is_ready_before_the_first_set(registry: FakeRegistry, watch: DefinitionWatch) -> None:
+    assert watch.problem() == "no definitions loaded yet"
+    registry.publish([])
+    await asyncio.wait_for(watch.loaded.wait(), PATIENCE)
+    assert watch.problem() is None
+
+
+async def test_a_change_replaces_the_whole_set_and_readers_keep_theirs(
+    registry: FakeRegistry, watch: DefinitionWatch
+) -> None:
+    registry.publish([FIRST])
+    await asyncio.wait_for(watch.loaded.wait(), PATIENCE)
+    before = watch.current
+    registry.publish([FIRST, SECOND])
+    await until(lambda: len(watch.current) == 2)
+    assert len(before) == 1
+
+
+async def test_a_set_that_does_not_compile_never_replaces_a_good_one(
+    registry: FakeRegistry, watch: DefinitionWatch
+) -> None:
+    registry.publish([FIRST])
+    registry.publish(ValueError("made by a newer version"))
+    registry.publish([SECOND])
+    await until(lambda: watch.current.definitions == (SECOND,))
+    registry.publish(ValueError("made by a newer version"))
+    registry.publish([FIRST, SECOND])
+    await until(lambda: len(watch.current) == 2)
+
+
+async def test_a_database_that_is_away_is_asked_again(
+    registry: FakeRegistry, watch: DefinitionWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskfactory.ingress.definition_watch.RETRY_SECONDS", 0.01)
+    registry.publish(OperationalError("SELECT", {}, Exception("away")), [FIRST])
+    await asyncio.wait_for(watch.loaded.wait(), PATIENCE)
+    assert watch.current.definitions == (FIRST,)

@@ -1,0 +1,104 @@
+"""Definitions: applied all or none, every version kept, changes seen."""
+
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+
+from taskfactory.registry import Applied, DefinitionStore, DuplicateNames, Refused, UnknownDefinition
+from tests.registry.samples import definition
+
+
+def fresh_name() -> str:
+    return f"name-{uuid4()}"
+
+
+def outline(applied: list[Applied]) -> list[tuple[str, int, str]]:
+    return [(one.name, one.version, one.action) for one in applied]
+
+
+def test_a_definition_keeps_its_id_through_its_versions(definitions: DefinitionStore) -> None:
+    name = fresh_name()
+    (created,) = definitions.apply([definition(name)], "ann")
+    (updated,) = definitions.apply([definition(name, description="now with words")], "bob")
+    (unchanged,) = definitions.apply([definition(name, description="now with words")], "eve")
+    assert outline([created, updated, unchanged]) == [
+        (name, 1, "created"),
+        (name, 2, "updated"),
+        (name, 2, "unchanged"),
+    ]
+    assert created.id == updated.id == unchanged.id
+    (row,) = definitions.list(name)
+    assert (row.version, row.description, row.created_by) == (2, "now with words", "ann")
+
+
+def test_every_version_can_be_read_as_it_was_applied(definitions: DefinitionStore) -> None:
+    name = fresh_name()
+    versions = [definition(name), definition(name, enabled=False)]
+    for one in versions:
+        (applied,) = definitions.apply([one], "ann")
+    assert [definitions.version(applied.id, number + 1).definition for number in range(2)] == versions
+
+
+def test_only_enabled_definitions_are_handed_out_for_matching(definitions: DefinitionStore) -> None:
+    on, off = fresh_name(), fresh_name()
+    definitions.apply([definition(on), definition(off, enabled=False)], "ann")
+    enabled = {registered.definition.name for registered in definitions.enabled()}
+    assert on in enabled
+    assert off not in enabled
+    assert [row.enabled for name in (on, off) for row in definitions.list(name)] == [True, False]
+
+
+def test_going_back_to_an_earlier_text_is_a_new_version(definitions: DefinitionStore) -> None:
+    name = fresh_name()
+    texts = [definition(name), definition(name, enabled=False), definition(name)]
+    assert [definitions.apply([one], "ann")[0].version for one in texts] == [1, 2, 3]
+
+
+def test_the_revision_rises_with_changes_only(definitions: DefinitionStore) -> None:
+    name, before = fresh_name(), definitions.revision()
+    definitions.apply([definition(name)], "ann")
+    changed = definitions.revision()
+    definitions.apply([definition(name)], "ann")
+    assert before < changed == definitions.revision()
+
+
+def test_the_columns_say_what_the_definition_says(definitions: DefinitionStore) -> None:
+    name = fresh_name()
+    definitions.apply([definition(name, dedupe={"key": {"expression": "event.data.order_id"}})], "ann")
+    (row,) = definitions.list(name)
+    assert (row.trigger_type, row.dedupe_key_strategy) == ("event", "expression: event.data.order_id")
+
+
+def test_two_definitions_of_one_name_are_refused(definitions: DefinitionStore) -> None:
+    name = fresh_name()
+    with pytest.raises(DuplicateNames, match=name):
+        definitions.apply([definition(name), definition(name, enabled=False)], "ann")
+    assert definitions.list(name) == []
+
+
+def test_one_refused_definition_means_that_none_is_applied(definitions: DefinitionStore) -> None:
+    good, bad = fresh_name(), fresh_name()
+    with pytest.raises(Refused):
+        definitions.apply([definition(good), definition(bad, description="a\x00b")], "ann")
+    assert definitions.list(good) == []
+
+
+def test_unknown_versions_are_errors(definitions: DefinitionStore) -> None:
+    missing = str(uuid4())
+    with pytest.raises(UnknownDefinition, match=f"no version 3 of definition {missing}"):
+        definitions.version(missing, 3)
+
+
+def test_authors_who_apply_at_once_take_turns(definitions: DefinitionStore) -> None:
+    names = [fresh_name() for _ in range(5)]
+
+    def apply(author: int) -> list[Applied]:
+        order = names if author % 2 else names[::-1]
+        return definitions.apply([definition(name, description=f"by {author}") for name in order], f"author {author}")
+
+    with ThreadPoolExecutor(4) as threads:
+        applied = [one for part in threads.map(apply, range(4)) for one in part]
+    assert sorted((one.name, one.version) for one in applied) == sorted(
+        (name, v) for name in names for v in (1, 2, 3, 4)
+    )

@@ -1,0 +1,135 @@
+"""Migrations, and the monthly partitions of runs and tasks."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, text
+
+from taskfactory.registry import (
+    RunEnd,
+    RunStore,
+    SchemaMismatch,
+    drop_expired,
+    ensure_partitions,
+    migrate,
+    open_engine,
+    require_schema,
+)
+from tests.registry.samples import one_task, owner, planned_task, run_input
+
+ACTIVITY = "0b7c2f0e-9a34-4b53-8c2e-111111111111"
+
+
+def partitions(engine: Engine, table: str) -> list[str]:
+    with engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT relid::text FROM pg_partition_tree(:table) WHERE isleaf ORDER BY 1"), {"table": table}
+        )
+        return [name for (name,) in found]
+
+
+def rows(engine: Engine, table: str) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
+
+
+def run_started_at(engine: Engine, event_id: str, started_at: datetime, *, end: bool) -> str:
+    """A run with one task, as if it had been planned then."""
+    store = RunStore(engine)
+    run = run_input(event_id, activity_id=ACTIVITY)
+    store.plan([run], lambda _: owner(), one_task)
+    if end:
+        store.finish([], [RunEnd(run_id=run.run_id, status="failed")])
+    with engine.begin() as connection:
+        for table in ("tasks", "activity_runs"):
+            connection.execute(
+                text(f"UPDATE {table} SET started_at = :at WHERE run_id = :run_id"),
+                {"at": started_at, "run_id": run.run_id},
+            )
+    return run.run_id
+
+
+def test_migrating_twice_and_at_once_is_safe(fresh_engine: Engine) -> None:
+    with pytest.raises(SchemaMismatch, match=r"at nothing, this version needs .* `taskfactory migrate`"):
+        require_schema(fresh_engine)
+    with ThreadPoolExecutor(3) as threads:
+        revisions = set(threads.map(lambda _: migrate(fresh_engine), range(3)))
+    assert revisions == {migrate(fresh_engine)}
+    require_schema(fresh_engine)
+
+
+def test_an_older_database_is_noticed(fresh_engine: Engine) -> None:
+    expected = migrate(fresh_engine)
+    with fresh_engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
+    with pytest.raises(SchemaMismatch) as caught:
+        require_schema(fresh_engine)
+    assert (caught.value.found, caught.value.expected) == ("older", expected)
+
+
+def test_migrating_prepares_the_coming_months(fresh_engine: Engine) -> None:
+    migrate(fresh_engine)
+    assert ensure_partitions(fresh_engine, datetime.now(UTC)) == []
+    RunStore(fresh_engine).plan([run_input(activity_id=ACTIVITY)], lambda _: owner(), one_task)
+    assert (rows(fresh_engine, "activity_runs"), rows(fresh_engine, "activity_runs_default")) == (1, 0)
+
+
+def test_months_are_made_ahead_across_the_turn_of_the_year(fresh_engine: Engine) -> None:
+    migrate(fresh_engine)
+    made = ensure_partitions(fresh_engine, datetime(2031, 11, 30, 23, 59, tzinfo=UTC))
+    months = ("y2031m11", "y2031m12", "y2032m01")
+    assert made == [f"{table}_{month}" for month in months for table in ("activity_runs", "tasks")]
+
+
+def test_rows_without_a_month_are_moved_into_one(fresh_engine: Engine) -> None:
+    migrate(fresh_engine)
+    run_id = run_started_at(fresh_engine, "e-1", datetime(2020, 2, 29, 12, tzinfo=UTC), end=False)
+    assert (rows(fresh_engine, "activity_runs_default"), rows(fresh_engine, "tasks_default")) == (1, 1)
+    assert ensure_partitions(fresh_engine, datetime.now(UTC)) == ["activity_runs_y2020m02", "tasks_y2020m02"]
+    assert (rows(fresh_engine, "activity_runs_default"), rows(fresh_engine, "tasks_default")) == (0, 0)
+    store = RunStore(fresh_engine)
+    assert [run.run_id for run in store.list_runs()] == [run_id]
+    assert store.tasks_page(run_id, 0).tasks[0].task_id == planned_task(run_input(activity_id=ACTIVITY)).task_id
+
+
+def test_expired_months_go_but_not_with_an_open_run_in_them(fresh_engine: Engine) -> None:
+    migrate(fresh_engine)
+    ended = run_started_at(fresh_engine, "e-1", datetime(2020, 2, 10, tzinfo=UTC), end=True)
+    still_open = run_started_at(fresh_engine, "e-2", datetime(2020, 3, 10, tzinfo=UTC), end=False)
+    ensure_partitions(fresh_engine, datetime.now(UTC))
+    ledger = rows(fresh_engine, "dedupe_ledger")
+
+    kept_for = timedelta(days=90)
+    day_before_expiry = datetime(2020, 3, 1, tzinfo=UTC) + kept_for - timedelta(seconds=1)
+    assert drop_expired(fresh_engine, kept_for, day_before_expiry) == []
+    assert drop_expired(fresh_engine, kept_for, datetime.now(UTC)) == ["activity_runs_y2020m02", "tasks_y2020m02"]
+
+    store = RunStore(fresh_engine)
+    assert [run.run_id for run in store.list_runs()] == [still_open]
+    assert rows(fresh_engine, "dedupe_ledger") == ledger, "the ledger is kept forever"
+    (again,) = store.plan([run_input("e-1", activity_id=ACTIVITY)], lambda _: owner(), one_task)
+    assert (again.run_id, again.state, again.duplicate_of) == (ended, "duplicate", None)
+    assert "activity_runs_y2020m03" in partitions(fresh_engine, "activity_runs")
+
+
+def test_every_index_of_a_parent_is_on_a_new_month(fresh_engine: Engine) -> None:
+    migrate(fresh_engine)
+    with fresh_engine.connect() as connection:
+        invalid = connection.execute(text("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"))
+        assert list(invalid) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"), [("mysql://u:secret@h/d", "mysql"), ("secret nonsense", "can't be parsed")]
+)
+def test_a_url_that_is_not_postgresql_is_refused_without_being_shown(url: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint) as caught:
+        open_engine(url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_the_usual_spellings_of_the_scheme_are_accepted(scheme: str) -> None:
+    engine = open_engine(f"{scheme}://u:p@h/d")
+    assert engine.url.drivername == "postgresql+psycopg"
