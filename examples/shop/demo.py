@@ -58,7 +58,8 @@ def main(
         console.print(f"The demo failed: {failure}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         good = False
     except KeyboardInterrupt:
-        console.print(f"Interrupted. The services are stopped; the stack is up: `{_taskfactory('dev down', state)}`.")
+        how = f"stop the stack with `{_taskfactory('dev down', state)}`"
+        console.print(f"Interrupted. The services are stopped; {how}.", highlight=False, soft_wrap=True)
         raise typer.Exit(128 + signal.SIGINT) from None
     result = "All as expected" if good else "NOT as expected"
     console.print(f"{result}, in {time.monotonic() - began:.0f} s.", style="bold green" if good else "bold red")

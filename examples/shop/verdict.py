@@ -1,8 +1,10 @@
 """The expectation held against the evidence: the demo's table, what was lost, and what was done twice. Pure.
 
 - Lost: a record that Kafka has not or that was not committed, an outcome, a dead letter or an effect that never came.
-- Done twice: a task or run with two different ends, an effect under two idempotency keys. What "at least once" allows is
-  counted and harmless: an outcome again under its own id, another attempt, an effect repeated under its own key.
+- Done twice: a task or run with two different ends, an effect under two idempotency keys.
+
+What "at least once" allows is counted and harmless: an outcome again under its own id, another attempt, an effect
+repeated under its own key.
 """
 
 from collections import defaultdict

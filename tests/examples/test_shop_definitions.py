@@ -28,6 +28,14 @@ def test_every_definition_file_loads_and_holds_the_definition_it_is_named_after(
     assert [definition.name for definition in load_definitions(file.read_text(), file.name)] == [file.stem]
 
 
+@pytest.mark.parametrize("file", sorted(DEFINITIONS.iterdir()), ids=lambda file: file.name)
+def test_every_definition_file_points_editors_at_the_schema(file: Path) -> None:
+    hint = file.read_text().splitlines()[0]
+
+    assert hint.startswith("# yaml-language-server: $schema=")
+    assert (file.parent / hint.partition("=")[2]).is_file()
+
+
 def test_every_task_names_a_handler_or_workflow_that_one_worker_serves(definitions: DefinitionSet) -> None:
     served = load_handlers(["examples.shop.handlers"])
     handlers = {handler.name for handler in served.handlers}

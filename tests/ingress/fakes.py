@@ -109,6 +109,7 @@ class FakeKafkaConsumer:
         self._log: dict[Partition, deque[Message]] = defaultdict(deque)
         self._callbacks: deque[Callable[[], None]] = deque()
         self._commit_failures: deque[KafkaError] = deque()
+        self._errors: deque[Message] = deque()
         self._changed = threading.Condition(threading.RLock())
 
     # -- what the test does ------------------------------------------------------------------------------------------
@@ -120,6 +121,12 @@ class FakeKafkaConsumer:
                     Message(topic=partition[0], partition=partition[1], offset=offset, value=value, timestamp=(1, 1))
                 )
             self._changed.notify_all()
+
+    def refuse(self, topic: str, error: KafkaError) -> None:
+        """Answer an error instead of a topic's records, as for one that does not exist."""
+        with self._changed:
+            self._errors.append(Message(topic=topic, partition=-1, error=error))
+        self._in_consumer_thread(lambda: None)
 
     def fail_next_commit(self, error: KafkaError) -> None:
         self._commit_failures.append(error)
@@ -174,7 +181,7 @@ class FakeKafkaConsumer:
         for callback in callbacks:
             callback()
         with self._changed:
-            found: list[Message] = []
+            found, self._errors = list(self._errors), deque()
             while len(found) < num_messages and (partition := self._readable()) is not None:
                 found.append(self._log[partition].popleft())
             self._changed.notify_all()

@@ -195,6 +195,15 @@ def test_readiness_needs_a_place_in_the_group_and_a_broker(intake: Intake) -> No
     assert intake.consumer.problem() == "no Kafka broker can be reached"
 
 
+def test_a_topic_that_can_not_be_read_is_a_problem_until_it_is_assigned(intake: Intake) -> None:
+    intake.kafka.report(STEADY)
+    intake.kafka.refuse("orders", KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "no such topic"))
+    intake.kafka.report(STEADY)  # a whole turn later
+    assert intake.consumer.problem() == "topic 'orders': no such topic"
+    intake.kafka.assign(ORDERS)
+    assert intake.consumer.problem() is None
+
+
 def test_lag_is_shown_for_assigned_partitions_only(intake: Intake) -> None:
     lag = '{"topics": {"orders": {"partitions": {"0": {"partition": 0, "consumer_lag": 42}}}}}'
     labels = {"topic": "orders", "partition": "0"}

@@ -1,16 +1,19 @@
 """The consumer's thread as a member of a real group, under both group protocols."""
 
+import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from taskfactory.ingress.consumer import RecordConsumer
 from taskfactory.ingress.flow import Limits
 from taskfactory.ingress.records import Record
 from taskfactory.ingress.settings import IngressSettings
+from tests.conftest import RunningStack
 from tests.ingress.conftest import Site, eventually
 
 COUNT = 4000
@@ -110,6 +113,32 @@ async def test_a_record_in_flight_is_read_again_by_the_next_owner(wide_site: Sit
     join()
     await eventually(lambda: wide_site.committed() == wide_site.end_offsets(), "the second member did it all")
     assert set(first.seen.values()) == {2}
+
+
+async def test_a_consumer_that_finds_no_broker_says_so_and_stops_all_the_same() -> None:
+    config = IngressSettings(kafka_bootstrap_servers="127.0.0.1:1").consumer_config()
+    consumer = RecordConsumer(config | {"statistics.interval.ms": "100"}, ["topic"], Limits(1, 1), lambda _: None)
+    consumer.start()
+    await eventually(lambda: consumer.problem() == "no Kafka broker can be reached", "it says so")
+    consumer.stop(0)
+    consumer.finished.result(PATIENCE)
+
+
+async def test_a_topic_that_is_not_there_is_a_problem_until_it_is(stack: RunningStack) -> None:
+    topic = stack.name("late")
+    settings = IngressSettings(kafka_bootstrap_servers=stack.endpoints.kafka_bootstrap_servers, kafka_group_id=topic)
+    config = settings.consumer_config() | {"topic.metadata.refresh.interval.ms": "200"}
+    consumer = RecordConsumer(config, [topic], Limits(1, 1), lambda _: None)
+    consumer.start()
+    try:
+        await eventually(lambda: topic in (consumer.problem() or ""), "it says so")
+        admin = AdminClient({"bootstrap.servers": stack.endpoints.kafka_bootstrap_servers})
+        [created] = admin.create_topics([NewTopic(topic, 1, 1)]).values()
+        await asyncio.wrap_future(created)
+        await eventually(lambda: consumer.problem() is None, "it is ready")
+    finally:
+        consumer.stop(0)
+        consumer.finished.result(PATIENCE)
 
 
 def test_a_property_that_librdkafka_does_not_know_is_refused_at_once() -> None:

@@ -158,11 +158,13 @@ async def test_stopping_while_temporal_is_away_leaves_the_rest_to_the_next_proce
     site: Site, temporal: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     orders = site.apply("orders", {"type": ["order"]})
-    async with Gate(site.stack.endpoints.temporal_address) as gate:
-        async with site.running(monkeypatch, {"TASKFACTORY_TEMPORAL_ADDRESS": gate.address}) as shared:
-            gate.shut()
-            site.produce(*(event(number) for number in range(20)))
-            await eventually(lambda: "starts" in shared.health.problems(), "starts fail")
+    async with (
+        Gate(site.stack.endpoints.temporal_address) as gate,
+        site.running(monkeypatch, {"TASKFACTORY_TEMPORAL_ADDRESS": gate.address}) as shared,
+    ):
+        gate.shut()
+        site.produce(*(event(number) for number in range(20)))
+        await eventually(lambda: "starts" in shared.health.problems(), "starts fail")
     assert site.committed() in ({}, {0: 0})
     async with site.running(monkeypatch, {"TASKFACTORY_TEMPORAL_ADDRESS": site.stack.endpoints.temporal_address}):
         await all_committed(site)

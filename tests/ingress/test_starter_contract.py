@@ -1,7 +1,9 @@
 """What every starter promises, asked of the fake that the unit tests use and of the real one."""
 
 import pytest
+from temporalio import workflow
 from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from taskfactory.definitions import RunInput
 from taskfactory.ingress.retrying import Unavailable
@@ -20,6 +22,15 @@ from tests.ingress.fakes import FakeStarter, run_input
 from tests.ingress.gate import Gate
 
 LIMIT = 50_000
+
+
+@workflow.defn(name="RunActivityWorkflow")
+class Instant:
+    """A run that has nothing to do."""
+
+    @workflow.run
+    async def run(self, run: RunInput) -> None:
+        pass
 
 
 class StarterContract:
@@ -99,6 +110,18 @@ class TestTemporalStarter(StarterContract):
         history = await temporal.get_workflow_handle(run.run_id).fetch_history()
         payloads = history.events[0].workflow_execution_started_event_attributes.input.payloads
         assert await temporal.data_converter.decode(payloads, [RunInput]) == [run]
+
+    async def test_a_worker_in_the_same_process_gets_the_first_task_with_the_answer(
+        self, run: RunInput, temporal: Client, stack: RunningStack
+    ) -> None:
+        queue = stack.name("queue")
+        starter = TemporalStarter(temporal, queue, eager=True, max_input_bytes=LIMIT)
+        async with Worker(temporal, task_queue=queue, workflows=[Instant], workflow_runner=UnsandboxedWorkflowRunner()):
+            await starter.start(run, new_request_id())
+            handle = temporal.get_workflow_handle(run.run_id)
+            await handle.result()
+        history = await handle.fetch_history()
+        assert history.events[0].workflow_execution_started_event_attributes.eager_execution_accepted
 
     async def test_an_id_that_temporal_does_not_take_is_refused(self, starter: Starter, run: RunInput) -> None:
         with pytest.raises(Refused) as refused:

@@ -92,16 +92,16 @@ class Ingress:
                 part.cancel()
 
     async def _consume(self, shared: Shared, watch: DefinitionWatch, consumer: RecordConsumer) -> None:
-        stopping = asyncio.create_task(shared.stop.wait())
-        loaded = asyncio.create_task(watch.loaded.wait())
+        stopping: asyncio.Future[object] = asyncio.ensure_future(shared.stop.wait())
+        loaded: asyncio.Future[object] = asyncio.ensure_future(watch.loaded.wait())
         await asyncio.wait({stopping, loaded}, return_when=asyncio.FIRST_COMPLETED)
         loaded.cancel()
         if shared.stop.is_set():
             return
         consumer.start()
-        ended: asyncio.Future[None] = asyncio.wrap_future(consumer.finished)
+        ended: asyncio.Future[object] = asyncio.wrap_future(consumer.finished)
         try:
-            await asyncio.wait([stopping, ended], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
             consumer.stop(self.settings.drain_timeout)
             await ended
         except asyncio.CancelledError:

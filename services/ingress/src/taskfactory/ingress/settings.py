@@ -33,7 +33,7 @@ class IngressSettings(ProcessSettings, KafkaSettings, DatabaseSettings, Temporal
     """Runs being started at the same time."""
 
     def consumer_config(self) -> dict[str, str]:
-        """Properties of the consumer under librdkafka's names: defaults, what the operator set, and what ingress relies on."""
+        """The consumer's librdkafka properties: defaults, what the operator set, and what ingress relies on."""
         given = self.librdkafka()
         defaults = {
             "auto.offset.reset": "earliest",
@@ -53,7 +53,7 @@ class IngressSettings(ProcessSettings, KafkaSettings, DatabaseSettings, Temporal
         return defaults | given | fixed
 
     def dead_letter_config(self) -> dict[str, str]:
-        """Properties of the producer of dead letters under librdkafka's names."""
+        """The librdkafka properties of the producer of dead letters."""
         defaults = {"compression.type": "zstd"}
         fixed = {
             "enable.idempotence": "true",
