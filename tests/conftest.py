@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic  # the admin module does not export it
 
 from taskfactory.dev import Endpoints, Stack
 

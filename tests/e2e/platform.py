@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import Any
 import httpx
 import orjson
 import psycopg
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from taskfactory.envelope import EventEnvelope, decode
@@ -201,7 +202,7 @@ class Platform:
                     if message.error():
                         ended += 1
                     else:
-                        found.append((message.value(), message.headers() or [], message.key()))
+                        found.append((message.value() or b"", _headers(message), message.key()))
             return found
         finally:
             consumer.close()
@@ -272,9 +273,13 @@ def as_json(completed: subprocess.CompletedProcess[str]) -> Any:
     return orjson.loads(completed.stdout)
 
 
-def _free_port() -> int:
-    import socket  # noqa: PLC0415
+def _headers(message: Message) -> list[tuple[str, bytes]]:
+    headers = message.headers() or []
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return [(name, value.encode() if isinstance(value, str) else value or b"") for name, value in pairs]
 
+
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -24,7 +24,7 @@ def produce(platform: Platform, *records: tuple[bytes, list[tuple[str, bytes]]])
         {"bootstrap.servers": platform.stack.endpoints.kafka_bootstrap_servers, "message.max.bytes": "4000000"}
     )
     for value, headers in records:
-        producer.produce(platform.topic, value, headers=headers, partition=0)
+        producer.produce(platform.topic, value, headers=dict[str, str | bytes | None](headers), partition=0)
     assert producer.flush(20) == 0
 
 

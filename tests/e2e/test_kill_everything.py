@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -31,6 +32,14 @@ tasks:
 """
 
 
+def tasks_done(platform: Platform) -> int:
+    return int(platform.scalar("SELECT count(*) FROM tasks WHERE state = 'completed'"))
+
+
+def more_than(platform: Platform, done: int) -> bool:
+    return tasks_done(platform) > done
+
+
 @pytest.mark.timeout(420)
 def test_nothing_is_lost_or_done_twice_while_every_part_is_killed_twice(
     platform: Platform, record_property: Callable[[str, object], None]
@@ -50,11 +59,8 @@ def test_nothing_is_lost_or_done_twice_while_every_part_is_killed_twice(
     slice_size = len(sequence) // (len(order) + 1)
     for number, name in enumerate(order):
         platform.send(sequence[number * slice_size : (number + 1) * slice_size])
-        progress = platform.scalar("SELECT count(*) FROM tasks WHERE state = 'completed'")
-        eventually(
-            lambda before=progress: platform.scalar("SELECT count(*) FROM tasks WHERE state = 'completed'") > before,
-            f"work goes on before {name} is killed",
-        )
+        done = tasks_done(platform)
+        eventually(partial(more_than, platform, done), f"work goes on before {name} is killed")
         parts[name].kill()
         parts[name] = platform.worker() if name == "worker" else platform.start(name)
     platform.send(sequence[len(order) * slice_size :])

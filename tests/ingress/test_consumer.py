@@ -6,10 +6,11 @@ import pytest
 from confluent_kafka import KafkaError
 from prometheus_client import REGISTRY
 
-from taskfactory.ingress.consumer import ConsumerFailed, RecordConsumer
+from taskfactory.ingress.consumer import RecordConsumer
 from taskfactory.ingress.flow import InFlight, Limits
+from taskfactory.ingress.kafka_consumer import ConsumerFailed
+from taskfactory.ingress.membership import GroupStatistics, parse_statistics
 from taskfactory.ingress.records import Record
-from taskfactory.ingress.statistics import GroupStatistics, parse_statistics
 from tests.ingress.fakes import PATIENCE, FakeKafkaConsumer
 
 ORDERS = ("orders", 0)

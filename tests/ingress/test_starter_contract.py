@@ -2,6 +2,7 @@
 
 import pytest
 from temporalio import workflow
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -122,6 +123,7 @@ class TestTemporalStarter(StarterContract):
             await handle.result()
         history = await handle.fetch_history()
         assert history.events[0].workflow_execution_started_event_attributes.eager_execution_accepted
+        assert EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT not in {happened.event_type for happened in history.events}
 
     async def test_an_id_that_temporal_does_not_take_is_refused(self, starter: Starter, run: RunInput) -> None:
         with pytest.raises(Refused) as refused:

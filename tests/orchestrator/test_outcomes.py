@@ -63,6 +63,17 @@ def test_a_result_that_is_too_large_is_left_out_and_the_outcome_says_where_it_is
     assert slim.envelope.id == keyed.envelope.id
 
 
+def deep(levels: int) -> Any:
+    return [] if levels == 0 else [deep(levels - 1)]
+
+
+@pytest.mark.parametrize("result", [2**70, {"deep": deep(150)}])
+def test_a_result_that_no_event_can_carry_is_left_out_and_the_outcome_says_so(result: Any) -> None:
+    (envelope,) = published(tasks=[ended_task(result=result)], runs=[]).values()
+    assert "result" not in envelope.data["task"]
+    assert "no event can carry" in envelope.data["task"]["result_omitted"]
+
+
 def test_a_failed_run_carries_its_error() -> None:
     data = published(runs=[ended_run(status="failed", error=("ExecutionLost", "was terminated"))], tasks=[])
     assert data["run-1/failed"].data["run"]["error"] == {"type": "ExecutionLost", "message": "was terminated"}

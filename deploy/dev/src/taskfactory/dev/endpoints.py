@@ -55,4 +55,6 @@ class Endpoints:
             "TASKFACTORY_DATABASE_URL": self.database_url,
             "TASKFACTORY_TEMPORAL_ADDRESS": self.temporal_address,
             "TASKFACTORY_TEMPORAL_NAMESPACE": self.temporal_namespace,
+            # Several processes share one machine here: each takes a free port and logs it.
+            "TASKFACTORY_METRICS_PORT": "0",
         }

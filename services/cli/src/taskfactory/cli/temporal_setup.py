@@ -22,12 +22,9 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-SEARCH_ATTRIBUTES: Final = (
-    "TaskfactoryActivity",
-    "TaskfactoryEventId",
-    "TaskfactoryEventType",
-    "TaskfactoryDedupeKey",
-)
+from taskfactory.runtime import search_attributes
+
+SEARCH_ATTRIBUTES: Final = tuple(key.name for key in search_attributes.ALL)
 """Keyword attributes that every run is started with."""
 
 NOT_YET_VISIBLE: Final = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT})

@@ -11,22 +11,22 @@ Invariants:
 - It never ends silently: `finished` carries the reason.
 """
 
-import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from taskfactory.ingress import metrics
 from taskfactory.ingress.flow import InFlight, Limits
+from taskfactory.ingress.kafka_consumer import ConsumerFailed, KafkaConsumer, confluent_consumer
+from taskfactory.ingress.membership import Membership, parse_statistics
 from taskfactory.ingress.offsets import AssignedOffsets, Partition
 from taskfactory.ingress.records import Assignment, Record, record_from_message
-from taskfactory.ingress.statistics import parse_statistics
 from taskfactory.runtime import failpoint
 
 POLL_SECONDS: Final = 0.05
@@ -40,46 +40,6 @@ STALL_SECONDS: Final = 30.0
 """A thread that has not come around for so long is reported as stuck."""
 
 log = structlog.get_logger("taskfactory.ingress")
-
-Rebalance = Callable[[Any, list[TopicPartition]], None]
-
-
-class KafkaConsumer(Protocol):
-    """What is used of `confluent_kafka.Consumer`."""
-
-    def subscribe(self, topics: list[str], on_assign: Rebalance, on_revoke: Rebalance, on_lost: Rebalance) -> None:
-        """Join the group; the callbacks run inside `consume`, `poll` and `close`."""
-
-    def consume(self, num_messages: int, timeout: float) -> list[Message]:
-        """What there is, or comes within `timeout` seconds; errors are messages too."""
-
-    def poll(self, timeout: float) -> Message | None:
-        """The same for one message; returns as soon as it is there."""
-
-    def pause(self, partitions: list[TopicPartition]) -> None:
-        """Hold the partitions' records back."""
-
-    def resume(self, partitions: list[TopicPartition]) -> None:
-        """Let them come again."""
-
-    def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition] | None:
-        """Commit; if asynchronous, `on_commit` of the configuration hears of it in a later call."""
-
-    def close(self) -> None:
-        """Give the partitions back and leave the group."""
-
-
-class ConsumerFailed(Exception):  # noqa: N818 -- it says what happened
-    """Kafka refused this consumer for good, for example because another one took its identity. Restart the process."""
-
-    def __init__(self, error: KafkaError) -> None:
-        super().__init__(f"the Kafka consumer can't go on: {error.str()} ({error.name()})")
-        self.error = error
-
-
-def confluent_consumer(config: Mapping[str, Any]) -> KafkaConsumer:
-    """The real consumer; librdkafka's own log lines join the process's log."""
-    return cast("KafkaConsumer", Consumer(dict(config), logger=logging.getLogger("librdkafka")))
 
 
 class RecordConsumer:
@@ -110,7 +70,6 @@ class RecordConsumer:
         """
         self.finished: Future[None] = Future()
         """Done when the thread has ended, with its exception if it failed."""
-        self._group = config.get("group.id", "")
         self._topics = list(topics)
         self._deliver = deliver
         self._clock = clock
@@ -123,10 +82,7 @@ class RecordConsumer:
         self._closing = False
         self._next_commit = 0.0
         self._turned = clock()
-        self._joined = False
-        self._brokers_up: int | None = None
-        self._unreadable: dict[str, str] = {}
-        """Topics that Kafka answered an error for, and which."""
+        self._membership = Membership(config.get("group.id", ""))
         callbacks = {"on_commit": self._on_commit, "stats_cb": self._on_statistics, "error_cb": self._on_error}
         self._consumer = create({**config, **callbacks})
         self._thread = threading.Thread(target=self._run, name="kafka-consumer", daemon=True)
@@ -156,11 +112,7 @@ class RecordConsumer:
             return "the consumer's thread has ended"
         if silent > STALL_SECONDS:
             return f"the consumer's thread has not come around for {silent:.0f} s"
-        if self._brokers_up == 0:
-            return "no Kafka broker can be reached"
-        if not self._joined:
-            return f"not yet a member of consumer group {self._group!r}"
-        return next((f"topic {topic!r}: {error}" for topic, error in self._unreadable.copy().items()), None)
+        return self._membership.problem()
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
@@ -212,10 +164,9 @@ class RecordConsumer:
         topic, error = message.topic() or "", message.error()
         if error is not None:
             self._on_error(error)
-            if topic:
-                self._unreadable[topic] = error.str()
+            self._membership.refused(topic, error.str())
             return None
-        self._unreadable.pop(topic, None)
+        self._membership.readable(topic)
         partition = (topic, message.partition() or 0)
         assignment = self._assigned.get(partition)
         # Once stopping, later records are not even noted: the committed offset stays below them.
@@ -315,10 +266,10 @@ class RecordConsumer:
     # protocol in force wants (incrementally for cooperative-sticky and KIP-848, wholesale for the eager ones).
 
     def _on_assign(self, _consumer: object, partitions: list[TopicPartition]) -> None:
-        self._joined = True
+        self._membership.joined()
         for given in partitions:
             partition = (given.topic, given.partition)
-            self._unreadable.pop(given.topic, None)
+            self._membership.readable(given.topic)
             self._assigned[partition] = Assignment(partition, self._offsets.assign(partition))
             # Whether librdkafka remembers a pause from an earlier assignment is not promised: say it again either way.
             self._paused.discard(partition) if self._in_flight.paused else self._paused.add(partition)
@@ -343,7 +294,7 @@ class RecordConsumer:
         self._note_rebalance("revoked", partitions)
 
     def _on_lost(self, _consumer: object, partitions: list[TopicPartition]) -> None:
-        self._joined = False
+        self._membership.lost()
         self._withdraw(found for p in partitions if (found := self._assigned.get((p.topic, p.partition))) is not None)
         self._forget(partitions)
         self._note_rebalance("lost", partitions)
@@ -370,8 +321,7 @@ class RecordConsumer:
 
     def _on_statistics(self, text: str) -> None:
         statistics = parse_statistics(text)
-        self._brokers_up = statistics.brokers_up
-        self._joined = self._joined or statistics.joined
+        self._membership.reported(statistics)
         for partition in self._assigned.keys() & statistics.lag.keys():
             metrics.LAG.labels(*partition).set(statistics.lag[partition])
 

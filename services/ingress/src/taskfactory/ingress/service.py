@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from temporalio.client import Client
 
@@ -92,16 +92,16 @@ class Ingress:
                 part.cancel()
 
     async def _consume(self, shared: Shared, watch: DefinitionWatch, consumer: RecordConsumer) -> None:
-        stopping: asyncio.Future[object] = asyncio.ensure_future(shared.stop.wait())
-        loaded: asyncio.Future[object] = asyncio.ensure_future(watch.loaded.wait())
+        stopping, loaded = asyncio.create_task(shared.stop.wait()), asyncio.create_task(watch.loaded.wait())
         await asyncio.wait({stopping, loaded}, return_when=asyncio.FIRST_COMPLETED)
         loaded.cancel()
         if shared.stop.is_set():
             return
         consumer.start()
-        ended: asyncio.Future[object] = asyncio.wrap_future(consumer.finished)
+        ended = asyncio.wrap_future(consumer.finished)
         try:
-            await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
+            running: set[asyncio.Future[Any]] = {stopping, ended}
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             consumer.stop(self.settings.drain_timeout)
             await ended
         except asyncio.CancelledError:

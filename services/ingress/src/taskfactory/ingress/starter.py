@@ -15,17 +15,13 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
 from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
 from temporalio.client import Client
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.converter import WorkflowSerializationContext, encode_search_attributes
 from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.definitions import RUN_WORKFLOW, RunInput
 from taskfactory.ingress.retrying import Unavailable
-
-ACTIVITY: Final = SearchAttributeKey.for_keyword("TaskfactoryActivity")
-EVENT_ID: Final = SearchAttributeKey.for_keyword("TaskfactoryEventId")
-EVENT_TYPE: Final = SearchAttributeKey.for_keyword("TaskfactoryEventType")
-DEDUPE_KEY: Final = SearchAttributeKey.for_keyword("TaskfactoryDedupeKey")
+from taskfactory.runtime.search_attributes import ACTIVITY, DEDUPE_KEY, EVENT_ID, EVENT_TYPE
 
 KEYWORD_BYTES: Final = 255
 """SQL visibility stores keywords in `varchar(255)`."""
@@ -95,7 +91,9 @@ class TemporalStarter:
         try:
             response = await self._client.workflow_service.start_workflow_execution(
                 request,
-                retry=False,  # one place decides about patience, and it tells readiness
+                # One place decides about patience, and it tells readiness: `Dependency`. But the SDK (1.35) passes an
+                # eager task on to the worker only where it retries too; otherwise the task is lost until it times out.
+                retry=self._eager,
                 timeout=RPC_TIMEOUT,
             )
         except RPCError as error:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from pydantic import ValidationError
+
 from taskfactory.definitions import outcome_id
 from taskfactory.envelope import EventEnvelope, Outcome, RunRef, TaskRef
 from taskfactory.envelope.outcome import TYPE_PREFIX
@@ -36,21 +38,34 @@ def outcomes(finished: Finished) -> Iterator[KeyedOutcome]:
 
 
 def task_envelope(task: EndedTask, context: RunContext) -> EventEnvelope:
-    """The envelope `io.taskfactory.task.{status}`."""
-    outcome = Outcome(
-        activity=context.activity,
-        run=RunRef(id=task.run_id),
-        task=TaskRef(
-            id=task.task_id,
-            name=task.name,
-            index=task.index,
-            attempts=task.attempts,
-            result=task.result,
-            error=task.error,
-        ),
-        trigger=context.trigger,
+    """The envelope `io.taskfactory.task.{status}`.
+
+    A result that no event can carry (an integer beyond 64 bits, too many levels) stays in the registry, and the outcome
+    says so: one odd result must not hold back the others.
+    """
+    ref = TaskRef(
+        id=task.task_id,
+        name=task.name,
+        index=task.index,
+        attempts=task.attempts,
+        result=task.result,
+        error=task.error,
     )
+    try:
+        return _task_envelope(task, ref, context)
+    except ValidationError as error:
+        reason = error.errors(include_url=False, include_input=False)[0]["msg"]
+        return _task_envelope(task, _omitted(ref, task.run_id, f"no event can carry the result: {reason}"), context)
+
+
+def _task_envelope(task: EndedTask, ref: TaskRef, context: RunContext) -> EventEnvelope:
+    outcome = Outcome(activity=context.activity, run=RunRef(id=task.run_id), task=ref, trigger=context.trigger)
     return _envelope(f"task.{task.status}", outcome_id(task.task_id, task.status), task.ended_at, outcome, context)
+
+
+def _omitted(ref: TaskRef, run_id: str, reason: str) -> TaskRef:
+    hint = f"{reason}; see `taskfactory get tasks --run {run_id} -o json`"
+    return ref.model_copy(update={"result": None, "result_omitted": hint})
 
 
 def run_envelope(run: EndedRun, context: RunContext) -> EventEnvelope:
@@ -74,9 +89,9 @@ def without_result(keyed: KeyedOutcome, size: int) -> KeyedOutcome:
     data = Outcome.model_validate(keyed.envelope.data)
     if data.task is None:
         return keyed
-    hint = f"the outcome would have {size} bytes; see `taskfactory get tasks --run {data.run.id} -o json`"
-    slim = data.model_copy(update={"task": data.task.model_copy(update={"result": None, "result_omitted": hint})})
-    return keyed._replace(envelope=keyed.envelope.model_copy(update={"data": slim.model_dump(mode="json")}))
+    task = _omitted(data.task, data.run.id, f"the outcome would have {size} bytes")
+    slim = data.model_copy(update={"task": task}).model_dump(mode="json", exclude_none=True)
+    return keyed._replace(envelope=keyed.envelope.model_copy(update={"data": slim}))
 
 
 def _keyed(context: RunContext, envelope: EventEnvelope) -> KeyedOutcome:

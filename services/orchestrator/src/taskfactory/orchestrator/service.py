@@ -44,21 +44,20 @@ class Orchestrator:
         engine = open_engine(
             settings.database_url.get_secret_value(), pool_size=settings.max_concurrent_steps + LEADER_CONNECTIONS
         )
-        producer = EnvelopeProducer(settings.librdkafka())
+        publisher = OutcomePublisher(lambda: EnvelopeProducer(settings.librdkafka()), settings)
         executor = ThreadPoolExecutor(settings.max_concurrent_steps, thread_name_prefix="step")
         try:
-            await self._work(shared, client, engine, producer, executor)
+            await self._work(shared, client, engine, publisher, executor)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
-            await asyncio.to_thread(producer.close)
+            await asyncio.to_thread(publisher.close)
             engine.dispose()
 
     async def _work(
-        self, shared: Shared, client: Client, engine: Engine, producer: EnvelopeProducer, executor: ThreadPoolExecutor
+        self, shared: Shared, client: Client, engine: Engine, publisher: OutcomePublisher, executor: ThreadPoolExecutor
     ) -> None:
         settings = self.settings
         store = RunStore(engine)
-        publisher = OutcomePublisher(producer, settings)
         activities = RunActivities(store, DefinitionStore(engine), publisher, client, settings)
         worker = Worker(
             client,
