@@ -272,7 +272,10 @@ class RecordConsumer:
             self._membership.readable(given.topic)
             self._assigned[partition] = Assignment(partition, self._offsets.assign(partition))
             # Whether librdkafka remembers a pause from an earlier assignment is not promised: say it again either way.
-            self._paused.discard(partition) if self._in_flight.paused else self._paused.add(partition)
+            if self._in_flight.paused or self._deadline is not None:
+                self._paused.discard(partition)
+            else:
+                self._paused.add(partition)
         self._note_rebalance("assigned", partitions)
 
     def _on_revoke(self, _consumer: object, partitions: list[TopicPartition]) -> None:
