@@ -15,8 +15,7 @@ from typing import Any
 import httpx
 import orjson
 import psycopg
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from taskfactory.envelope import EventEnvelope, decode
 from taskfactory.envelope.kafka import EnvelopeProducer
@@ -209,11 +208,19 @@ class Platform:
 
     def committed(self) -> dict[int, int]:
         """Committed offset by partition of the events topic."""
-        admin = AdminClient({"bootstrap.servers": self.stack.endpoints.kafka_bootstrap_servers})
-        wanted = [TopicPartition(self.topic, partition) for partition in range(self.partitions)]
-        futures = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.group, wanted)])
-        partitions = futures[self.group].result(20).topic_partitions
-        return {part.partition: part.offset for part in partitions if part.offset >= 0}
+        # Not through the admin client: librdkafka crashes there when the group's coordinator is still loading.
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.stack.endpoints.kafka_bootstrap_servers,
+                "group.id": self.group,
+            }
+        )
+        try:
+            wanted = [TopicPartition(self.topic, partition) for partition in range(self.partitions)]
+            found = consumer.committed(wanted, timeout=10)
+            return {part.partition: part.offset for part in found if part.offset >= 0}
+        finally:
+            consumer.close()
 
     def end_offsets(self) -> dict[int, int]:
         """End offset by partition of the events topic, where there are records."""

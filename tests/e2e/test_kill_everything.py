@@ -16,7 +16,12 @@ kind: ActivityDefinition
 name: record-order
 trigger: {type: event, match: {type: [test.order]}}
 tasks:
-  - {name: note, type: activity, handler: note, queue: "{queue}", params: {number: "${event.data.number}"}}
+  - name: note
+    type: activity
+    handler: note
+    queue: "{queue}"
+    timeout: 5s  # an attempt that died with its worker is given up after this
+    params: {number: "${event.data.number}"}
 ---
 apiVersion: taskfactory/v1
 kind: ActivityDefinition
@@ -27,6 +32,7 @@ tasks:
     type: activity
     handler: note
     queue: "{queue}"
+    timeout: 5s
     foreach: event.data.parts
     params: {part: "${item}"}
 """
@@ -38,6 +44,12 @@ def tasks_done(platform: Platform) -> int:
 
 def more_than(platform: Platform, done: int) -> bool:
     return tasks_done(platform) > done
+
+
+@pytest.fixture
+def platform(make_platform: Callable[..., Platform]) -> Platform:
+    # A killed member is noticed within this time, not within Kafka's default of 45 s.
+    return make_platform(TASKFACTORY_KAFKA_CONFIG__SESSION_TIMEOUT_MS="6000")
 
 
 @pytest.mark.timeout(420)
