@@ -16,6 +16,9 @@ import httpx
 import orjson
 import psycopg
 from confluent_kafka import Consumer, Message, TopicPartition
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import Client
 
 from taskfactory.envelope import EventEnvelope, decode
 from taskfactory.envelope.kafka import EnvelopeProducer
@@ -269,6 +272,20 @@ def event(
         time="2026-01-01T00:00:00Z",
         data=data if data is not None else {"number": number},
         **extra,
+    )
+
+
+async def reset(client: Client, run_id: str) -> None:
+    """Bring a run back to before its first step, as an operator would."""
+    execution = (await client.get_workflow_handle(run_id).describe()).run_id
+    await client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=run_id, run_id=execution),
+            reason="test",
+            workflow_task_finish_event_id=3,
+            request_id="reset",
+        )
     )
 
 

@@ -4,11 +4,9 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from tests.e2e.platform import Platform, event, eventually, ids
+from tests.e2e.platform import Platform, event, eventually, ids, reset
 
 NOTE = """
 apiVersion: taskfactory/v1
@@ -198,17 +196,7 @@ def test_a_reset_run_does_nothing_twice_under_another_key(platform: Platform) ->
     run_id = the_run(platform)
 
     async def reset_to_the_beginning() -> None:
-        client = await temporal(platform)
-        execution = (await client.get_workflow_handle(run_id).describe()).run_id
-        await client.workflow_service.reset_workflow_execution(
-            ResetWorkflowExecutionRequest(
-                namespace=client.namespace,
-                workflow_execution=WorkflowExecution(workflow_id=run_id, run_id=execution),
-                reason="test",
-                workflow_task_finish_event_id=3,
-                request_id="reset",
-            )
-        )
+        await reset(await temporal(platform), run_id)
 
     async def end_child() -> None:
         await (await temporal(platform)).get_workflow_handle(f"{run_id}/held").signal("end")
