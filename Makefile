@@ -34,10 +34,10 @@ down: setup ## Stop the local stack
 test: lint types unit e2e ## Everything that has to pass: style, types, borders, unit and end-to-end tests
 
 unit: setup ## Only the tests that need no server (seconds)
-	@$(RUN) pytest -m "not stack" --quiet
+	@$(RUN) pytest -m "not stack" --quiet --numprocesses 2
 
 e2e: setup ## Only the tests on the real stack
-	@$(RUN) pytest -m stack
+	@$(RUN) pytest -m stack --numprocesses 2 --durations 10
 
 lint: setup ## Style and borders (ruff, import-linter)
 	@$(RUN) ruff check

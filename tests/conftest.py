@@ -13,6 +13,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic  # the admin module does not export it
 
 from taskfactory.dev import Endpoints, Stack
+from taskfactory.dev.compose import engine_answers
+from taskfactory.dev.state import Mode
+from tests.containers import containers
 
 
 @dataclass
@@ -52,15 +55,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """Real Kafka, Temporal and PostgreSQL; started for this session and taken down after it.
+    """Real Kafka, Temporal and PostgreSQL; started for this session and gone after it.
 
-    `TASKFACTORY_TEST_STACK=DIR` uses (and leaves up) the stack whose state is in DIR, which makes single tests quick.
+    Containers where a Docker engine answers, else native processes. `TASKFACTORY_TEST_STACK=DIR` uses (and leaves up)
+    the stack whose state is in DIR, which makes single tests quick.
     """
     kept = os.environ.get("TASKFACTORY_TEST_STACK")
-    running = Stack(Path(kept) if kept else tmp_path_factory.mktemp("stack"))
-    endpoints = running.up()
-    try:
-        yield RunningStack(endpoints)
-    finally:
-        if not kept:
-            running.down(wipe=True)
+    if kept:
+        yield RunningStack(Stack(Path(kept)).up())
+    elif engine_answers():
+        with containers() as endpoints:
+            yield RunningStack(endpoints)
+    else:
+        native = Stack(tmp_path_factory.mktemp("stack"), mode=Mode.NATIVE)
+        try:
+            yield RunningStack(native.up())
+        finally:
+            native.down(wipe=True)

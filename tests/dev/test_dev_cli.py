@@ -21,6 +21,7 @@ SETTINGS = {
     "TASKFACTORY_DATABASE_URL": "postgresql://taskfactory@127.0.0.1:5/taskfactory",
     "TASKFACTORY_TEMPORAL_ADDRESS": "127.0.0.1:3",
     "TASKFACTORY_TEMPORAL_NAMESPACE": "default",
+    "TASKFACTORY_METRICS_PORT": "0",
 }
 
 
