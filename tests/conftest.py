@@ -3,6 +3,7 @@
 import itertools
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,15 @@ class RunningStack:
         with psycopg.connect(self.endpoints.database_url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type,unused-ignore]
         return f"{base}/{name}"
+
+
+def pytest_configure() -> None:
+    """A session that is told to end takes its stack down first."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
