@@ -21,9 +21,10 @@ from rich.console import Console
 from examples.shop import report
 from examples.shop.broker import Broker, Readback
 from examples.shop.evidence import Evidence, activity_ids, definitions_revision, gather
+from examples.shop.premises import premises
 from examples.shop.processes import Service, call, service
 from examples.shop.progress import Progress
-from examples.shop.stage import DEFINITIONS, QUEUE, DemoFailed, Stage
+from examples.shop.stage import DemoFailed, Stage
 from examples.shop.traffic import MIN_RECORDS, Traffic, traffic
 from examples.shop.verdict import judge, plan
 from taskfactory.dev import DevError, Stack
@@ -58,8 +59,9 @@ def main(
         console.print(f"The demo failed: {failure}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         good = False
     except KeyboardInterrupt:
-        how = f"stop the stack with `{_taskfactory('dev down', state)}`"
-        console.print(f"Interrupted. The services are stopped; {how}.", highlight=False, soft_wrap=True)
+        how = f"`{_taskfactory('dev down', state)}` stops it"
+        said = f"Interrupted. The services are stopped and no run is left open; the stack stays up: {how}."
+        console.print(said, highlight=False, soft_wrap=True)
         raise typer.Exit(128 + signal.SIGINT) from None
     result = "All as expected" if good else "NOT as expected"
     console.print(f"{result}, in {time.monotonic() - began:.0f} s.", style="bold green" if good else "bold red")
@@ -81,8 +83,8 @@ def rehearse(events: int, seed: int, state: Path) -> bool:
     with shown(console) as progress:
         endpoints = Stack(state).up(progress)
     stage = Stage(endpoints, state.absolute() / "demo" / token, token)
-    stage.folder.mkdir(parents=True)
-    evidence = _run(stage, sent)
+    with premises(stage):
+        evidence = _run(stage, sent)
     verdict = judge(sent.expectation, evidence)
     report.print_verdict(console, verdict)
     _print_what_next(stage, state)
@@ -93,12 +95,12 @@ def _run(stage: Stage, sent: Traffic) -> Evidence:
     broker = Broker(stage)
     broker.create_events_topic()
     # The worker needs neither database nor topics, and the ingress notices definitions that are applied later.
-    with service(stage, "worker", "--module", "examples.shop.handlers", "--queue", QUEUE) as worker:
+    with service(stage, "worker", "--module", "examples.shop.handlers", "--queue", stage.queue) as worker:
         with console.status("taskfactory worker, migrate"):
             call(stage, "migrate")
         with service(stage, "run") as platform, broker.read_back() as readback:
             with console.status("taskfactory run, apply"):
-                call(stage, "apply", "-f", str(DEFINITIONS))
+                call(stage, "apply", "-f", str(stage.definitions))
                 platform.wait_ready()
                 platform.wait_for("taskfactory_ingress_definitions_revision", definitions_revision(stage))
                 worker.wait_ready()
@@ -146,16 +148,15 @@ def _stop(services: Sequence[Service]) -> None:
 
 
 def _print_what_next(stage: Stage, state: Path) -> None:
-    ui = f"{stage.endpoints.temporal_ui_url}/namespaces/{stage.endpoints.temporal_namespace}/workflows"
-    dev_up, tail = _taskfactory("dev up --format env", state), _taskfactory("outcomes tail --from-beginning")
+    own = f"TASKFACTORY_DATABASE_URL={stage.database_url} TASKFACTORY_OUTCOMES_TOPIC={stage.outcomes_topic}"
     lines = [
-        "The services are stopped, the stack stays up for you to look around:",
-        f"  Temporal's UI     {ui}",
-        f'  settings          set -a; eval "$({dev_up})"; set +a',
-        f"  then, e.g.        {_taskfactory('get runs')}    {_taskfactory('get tasks')}",
-        f"  outcomes          TASKFACTORY_OUTCOMES_TOPIC={stage.outcomes_topic} {tail}",
-        f"  logs, journal     {_short(stage.folder)}",
-        f"  stop the stack    {_taskfactory('dev down', state)}",
+        "The services are stopped. The stack stays up, with this run in a database of its own until the next demo:",
+        f"  Temporal's UI   {stage.runs_url}",
+        f'  settings        set -a; eval "$({_taskfactory("dev up --format env", state)})"; {own}; set +a',
+        f"  then, e.g.      {_taskfactory('get runs')}",
+        f"                  {_taskfactory('outcomes tail --from-beginning')}",
+        f"  logs, journal   {_short(stage.folder)}",
+        f"  stop the stack  {_taskfactory('dev down', state)}",
     ]
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 

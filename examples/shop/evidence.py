@@ -83,14 +83,14 @@ def dead_letter(record: Received) -> SeenDeadLetter:
 
 def definitions_revision(stage: Stage) -> int:
     """The registry's revision: it changes with every change of a definition."""
-    with psycopg.connect(stage.endpoints.database_url) as connection:
+    with psycopg.connect(stage.database_url) as connection:
         ((revision,),) = connection.execute("SELECT revision FROM definitions_revision").fetchall()
         return int(revision)
 
 
 def activity_ids(stage: Stage) -> dict[str, str]:
     """The registry's ids, by definition name."""
-    with psycopg.connect(stage.endpoints.database_url) as connection:
+    with psycopg.connect(stage.database_url) as connection:
         return dict(connection.execute("SELECT name, id::text FROM activity_definitions").fetchall())
 
 
@@ -98,7 +98,7 @@ def gather(
     stage: Stage, broker: Broker, readback: Readback, places: Sequence[Place], decisions: Mapping[str, int]
 ) -> Evidence:
     """Put together what there is, once the services have ended and nothing can be added any more."""
-    with psycopg.connect(stage.endpoints.database_url) as connection:
+    with psycopg.connect(stage.database_url) as connection:
         runs = connection.execute(
             "SELECT run_id, state FROM activity_runs WHERE trigger->>'topic' = %s", [stage.events_topic]
         ).fetchall()

@@ -1,14 +1,19 @@
 """`taskfactory get`: what a row of a table says."""
 
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from taskfactory.cli.get import runs_table, tasks_table, took
 from taskfactory.cli.main import app
 from taskfactory.envelope import Failure
-from taskfactory.registry import RunRow, TaskRow
+from taskfactory.registry import RunRow, RunStore, TaskEnd, TaskRow, migrate, open_engine
+from tests.registry.samples import one_task, owner, planned_task, run_input
 
 AT = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 
@@ -55,6 +60,31 @@ def test_a_task_that_no_worker_polls_shows_that_it_waits() -> None:
     table = tasks_table([task])
     row = dict(zip(table.head, table.rows[0], strict=True))
     assert (row["STATE"], row["QUEUE"], row["ENDED"], row["REASON"]) == ("waiting_for_worker", "warehouse", "-", "-")
+
+
+@pytest.mark.parametrize(("output", "parse"), [("json", json.loads), ("yaml", YAML(typ="safe", pure=True).load)])
+def test_programs_are_given_params_and_results_which_the_table_leaves_out(
+    stack: Any, output: str, parse: Callable[[str], Any]
+) -> None:
+    url = stack.database()
+    engine = open_engine(url)
+    migrate(engine)
+    run = run_input(activity_id="0b7c2f0e-9a34-4b53-8c2e-111111111111")
+    store = RunStore(engine)
+    store.plan([run], owner(), one_task)
+    result = {"reserved": 2**80, "note": "für später", "parts": [None]}
+    store.finish([TaskEnd(run_id=run.run_id, task_id=planned_task(run).task_id, status="completed", result=result)])
+    engine.dispose()
+
+    def shown(*arguments: str) -> str:
+        env = {"TASKFACTORY_DATABASE_URL": url}
+        ended = CliRunner().invoke(app, ["get", "tasks", "--run", run.run_id, *arguments], env=env)
+        assert ended.exit_code == 0, ended.stderr
+        return ended.stdout
+
+    (task,) = parse(shown("-o", output))
+    assert (task["state"], task["params"], task["result"]) == ("completed", {"sku": "A-1"}, result)
+    assert "A-1" not in shown()
 
 
 @pytest.mark.parametrize(

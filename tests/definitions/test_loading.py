@@ -76,6 +76,11 @@ def test_defaults_are_written_out_and_absent_fields_are_left_out() -> None:
     }
 
 
+@pytest.mark.parametrize("queue", ["_sys", "/sys/warehouse", "a/_sys/b", "/_SYS/a", "/_sys"])
+def test_only_the_reserved_prefix_itself_is_kept_from_queues(queue: str) -> None:
+    assert parse_definition(document(tasks=[activity(queue=queue)])).tasks[0].queue == queue
+
+
 def test_a_null_that_the_author_wrote_as_a_value_stays() -> None:
     fields: dict[str, Any] = {
         "context": [{"name": "nothing", "type": "static", "value": None}],
@@ -188,6 +193,18 @@ def test_errors_carry_their_fields() -> None:
                 "type, workflow, timeout, retry"
             ),
         ),
+        (
+            {"tasks": [activity(queue="/_sys/warehouse/1")]},
+            (
+                "tasks[0].queue: found '/_sys/warehouse/1'; Temporal reserves names that start with '/_sys/', "
+                "choose another"
+            ),
+        ),
+        (
+            {"tasks": [{"name": "a", "type": "workflow", "workflow": "W", "queue": "/_sys/"}]},
+            "tasks[0].queue: found '/_sys/'; Temporal reserves names that start with '/_sys/', choose another",
+        ),
+        ({"tasks": [activity(queue="a b")]}, "tasks[0].queue: found 'a b'; allowed are text without spaces"),
         ({"tasks": [activity(), activity()]}, "tasks[1].name: found 'reserve' again; names are unique within tasks"),
         # patterns, expressions and templates
         (

@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio import workflow
 
-from taskfactory.tasks import TaskContext, TaskInput, task
+from taskfactory.tasks import TaskContext, TaskFailed, TaskInput, task
 
 
 def write_down(key: str) -> None:
@@ -72,3 +72,14 @@ class TwoSteps:
         await workflow.sleep(timedelta(milliseconds=10))
         await workflow.sleep(timedelta(milliseconds=10))
         return {"steps": 2, "params": task_input.params}
+
+
+@workflow.defn(name="fails-once")
+class FailsOnce:
+    """A child workflow whose first attempt fails."""
+
+    @workflow.run
+    async def run(self, task_input: TaskInput) -> dict[str, Any]:
+        if workflow.info().attempt == 1:
+            raise TaskFailed("not at first", type="TooEarly", retryable=True)
+        return {"attempt": workflow.info().attempt, "task": task_input.task_id}

@@ -1,12 +1,17 @@
 """Definitions: applied all or none, every version kept, changes seen."""
 
+import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from taskfactory.registry import Applied, DefinitionStore, DuplicateNames, Refused, UnknownDefinition
 from tests.registry.samples import definition
+
+Sql = Callable[..., list[Any]]
 
 
 def fresh_name() -> str:
@@ -47,6 +52,28 @@ def test_only_enabled_definitions_are_handed_out_for_matching(definitions: Defin
     assert on in enabled
     assert off not in enabled
     assert [row.enabled for name in (on, off) for row in definitions.list(name)] == [True, False]
+
+
+def test_a_definition_that_this_version_cannot_read_keeps_no_other_from_matching(
+    definitions: DefinitionStore, sql: Sql, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, bad, other_good = (f"{place}-{fresh_name()}" for place in "abc")
+    definitions.apply([definition(name) for name in (good, bad, other_good)], "ann")
+    (row,) = definitions.list(bad)
+    spec = definition(bad).to_dict() | {"apiVersion": "taskfactory/v9", "surprise": 1}
+    sql(
+        "UPDATE activity_definition_versions SET spec = CAST(:spec AS json) WHERE definition_id = :id",
+        spec=json.dumps(spec),
+        id=row.id,
+    )
+    with caplog.at_level("ERROR", logger="taskfactory.registry"):
+        enabled = [registered.definition.name for registered in definitions.enabled()]
+    assert [name for name in enabled if name in {good, bad, other_good}] == [good, other_good]
+    (record,) = caplog.records
+    assert record.name == "taskfactory.registry"
+    for said in (bad, "version 1", "apiVersion: found 'taskfactory/v9'", "surprise: unknown field"):
+        assert said in record.getMessage()
+    sql("UPDATE activity_definitions SET enabled = false WHERE id = :id", id=row.id)
 
 
 def test_going_back_to_an_earlier_text_is_a_new_version(definitions: DefinitionStore) -> None:

@@ -21,7 +21,7 @@ BROKEN = Failure(type="boom", message="it broke")
 
 def running(store: RunStore, activity_id: str, tasks: int = 2, event_id: str = "e-1", **fields: Any) -> RunInput:
     run = run_input(event_id, activity_id=activity_id)
-    store.plan([run], lambda _: owner(), lambda run: [planned_task(run, index=i, **fields) for i in range(tasks)])
+    store.plan([run], owner(), lambda run: [planned_task(run, index=i, **fields) for i in range(tasks)])
     return run
 
 
@@ -86,7 +86,7 @@ def test_everything_that_an_outcome_needs_comes_back(store: RunStore, activity_i
         "data": {"x": 1},
     }
     run = run_input("e-1", activity_id=activity_id, **attributes).model_copy(update={"key": "a2V5"})
-    store.plan([run], lambda _: owner(), lambda run: [planned_task(run, index=0)])
+    store.plan([run], owner(), lambda run: [planned_task(run, index=0)])
     context = store.finish([end(run, 0)]).contexts[run.run_id]
     assert context.trigger == run.trigger
     assert (context.activity.id, context.activity.name, context.activity.version) == (activity_id, run.activity_name, 1)
@@ -122,6 +122,19 @@ def test_a_cancelled_run_closes_its_open_tasks_and_returns_all_that_ended(store:
     (ended,) = finished.runs
     assert (ended.status, ended.error, ended.task_counts) == ("cancelled", why, {"completed": 1, "cancelled": 2})
     assert store.ended([run.run_id]) == finished
+
+
+@pytest.mark.parametrize(("status", "how"), [("cancelled", "was cancelled"), ("failed", "failed")])
+def test_tasks_that_a_run_closes_without_giving_a_reason_name_its_end(
+    store: RunStore, activity_id: str, status: Any, how: str
+) -> None:
+    run = running(store, activity_id, tasks=2)
+    store.finish([end(run, 0, "failed", error=BROKEN)])
+    finished = store.finish([], [RunEnd(run_id=run.run_id, status=status)])
+    assert [(task.status, task.error) for task in finished.tasks] == [
+        ("failed", BROKEN),
+        (status, Failure(type=f"run_{status}", message=f"the run {how} before this task had ended")),
+    ]
 
 
 def test_unknown_ids_are_errors_and_nothing_is_written(store: RunStore, activity_id: str) -> None:

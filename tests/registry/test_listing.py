@@ -15,7 +15,7 @@ def planned(store: RunStore, activity_id: str, name: str, *event_ids: str, queue
         return [planned_task(run, index=index, queue=queue) for index in (0, 1)]
 
     for run in runs:
-        store.plan([run], lambda _: owner(), render)
+        store.plan([run], owner(), render)
     return runs
 
 
@@ -38,7 +38,7 @@ def test_runs_are_listed_newest_first_and_filtered(store: RunStore, activity_id:
 
 def test_a_failed_run_is_listed_with_its_reason(store: RunStore, activity_id: str) -> None:
     run = run_input(activity_id=activity_id)
-    store.plan([run], lambda _: owner(), one_task)
+    store.plan([run], owner(), one_task)
     store.finish(
         [TaskEnd(run_id=run.run_id, task_id=planned_task(run).task_id, status="expired")], [RunEnd(run_id=run.run_id)]
     )
@@ -87,6 +87,39 @@ def test_open_tasks_of_a_queue_that_nobody_polls_are_shown_as_waiting(store: Run
     assert polled.waiting_since is None
     assert shown() == ["completed", "scheduled"]
     assert [task.index for task in store.list_tasks(definition=name, state="scheduled")] == [1]
+
+
+def test_a_queue_that_has_no_open_tasks_any_more_waits_no_longer(store: RunStore, activity_id: str) -> None:
+    queue, name = f"queue-{uuid4()}", f"listed-{uuid4()}"
+    (run,) = planned(store, activity_id, name, "e-1", queue=queue)
+    other = QueueCheck(f"{queue}-other", "activity", polled=False)
+    same_name = QueueCheck(queue, "workflow", polled=False)
+    store.mark_queues([QueueCheck(queue, "activity", polled=False), other, same_name])
+    store.finish([], [RunEnd(run_id=run.run_id, status="cancelled")])
+    still_waiting = store.mark_queues([other, same_name])
+    assert all(state.waiting_since is not None for state in still_waiting)
+    planned(store, activity_id, name, "e-2", queue=queue)
+    assert [task.state for task in store.list_tasks(definition=name)][:2] == ["scheduled", "scheduled"]
+
+
+def test_with_no_open_tasks_at_all_no_queue_waits(store: RunStore, activity_id: str) -> None:
+    queue, name = f"queue-{uuid4()}", f"listed-{uuid4()}"
+    store.mark_queues([QueueCheck(queue, "activity", polled=False)])
+    assert store.mark_queues([]) == []
+    planned(store, activity_id, name, "e-1", queue=queue)
+    assert [task.state for task in store.list_tasks(definition=name)] == ["scheduled", "scheduled"]
+
+
+def test_params_and_results_are_listed_on_request(store: RunStore, activity_id: str) -> None:
+    run = run_input(activity_id=activity_id)
+    store.plan([run], owner(), one_task)
+    result = {"big": 2**80, "text": "a\x00b"}
+    store.finish([TaskEnd(run_id=run.run_id, task_id=planned_task(run).task_id, status="completed", result=result)])
+    (bare,), (full,) = store.list_tasks(run_id=run.run_id), store.list_tasks(run_id=run.run_id, with_data=True)
+    assert (bare.params, bare.result) == (None, None)
+    assert (full.params, full.result) == ({"sku": "A-1"}, result)
+    assert full.model_copy(update={"params": None, "result": None}) == bare
+    assert store.list_tasks(run_id=run.run_id, state="completed", with_data=True) == [full]
 
 
 def test_a_queue_of_the_other_kind_says_nothing_about_these_tasks(store: RunStore, activity_id: str) -> None:

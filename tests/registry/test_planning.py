@@ -1,15 +1,26 @@
 """Claim and plan: exactly one run per key, whoever asks and however often."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, text
 
 from taskfactory.definitions import DedupeKey, PlannedTask, RenderFailed, RunInput, event_identity, workflow_id
-from taskfactory.registry import DefinitionStore, PageLimit, PlannedRun, RunStore, TaskEnd, UnknownIds
+from taskfactory.registry import (
+    DefinitionStore,
+    PageLimit,
+    PlannedRun,
+    RunEnd,
+    RunStore,
+    TaskEnd,
+    UnknownIds,
+    finishing,
+    planning,
+)
 from tests.registry.samples import definition, one_task, owner, planned_task, run_input
 
 Sql = Callable[..., list[Any]]
@@ -22,8 +33,21 @@ def never_rendered(run: RunInput) -> list[PlannedTask]:
 def plan_one(
     store: RunStore, run: RunInput, by: str, render: Callable[[RunInput], list[PlannedTask]] = one_task
 ) -> PlannedRun:
-    (planned,) = store.plan([run], lambda _: by, render)
+    (planned,) = store.plan([run], by, render)
     return planned
+
+
+def owner_of(sql: Sql, run: RunInput) -> str:
+    ((stored,),) = sql("SELECT owner FROM activity_runs WHERE run_id = :id", id=run.run_id)
+    return str(stored)
+
+
+def wait_until_blocked_by(holder: Connection, sql: Sql) -> None:
+    """Return once another session waits for a lock that `holder`'s transaction has."""
+    pid = holder.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    deadline = time.monotonic() + 30
+    while not sql("SELECT 1 FROM pg_stat_activity WHERE :pid = ANY(pg_blocking_pids(pid))", pid=pid):
+        assert time.monotonic() < deadline, "nobody came to wait"
 
 
 def ledger_rows(sql: Sql, activity_id: str) -> int:
@@ -57,15 +81,72 @@ def test_a_retry_shows_how_far_the_tasks_are(store: RunStore, activity_id: str) 
     assert [task.state for task in plan_one(store, run, me, never_rendered).tasks] == ["completed"]
 
 
-def test_another_owner_is_told_whose_duplicate_it_is(store: RunStore, activity_id: str, sql: Sql) -> None:
-    run = run_input(activity_id=activity_id)
-    plan_one(store, run, owner())
+def test_a_run_that_ended_stays_its_first_owners(store: RunStore, activity_id: str, sql: Sql) -> None:
+    run, first = run_input(activity_id=activity_id), owner()
+    plan_one(store, run, first)
+    store.finish([], [RunEnd(run_id=run.run_id, status="failed")])
     late = plan_one(store, run, owner(), never_rendered)
     assert (late.state, late.duplicate_of, late.tasks) == ("duplicate", run.run_id, [])
     assert ledger_rows(sql, activity_id) == 1
+    assert owner_of(sql, run) == first
 
 
-def test_of_owners_that_race_exactly_one_wins_each_key(store: RunStore, activity_id: str) -> None:
+def test_an_open_run_is_taken_over_by_its_next_execution(store: RunStore, activity_id: str, sql: Sql) -> None:
+    run, dead, alive = run_input(activity_id=activity_id), owner(), owner()
+    left_behind = plan_one(store, run, dead, lambda run: [planned_task(run, index=index) for index in (0, 1)])
+    store.finish([TaskEnd(run_id=run.run_id, task_id=left_behind.tasks[0].task_id, status="completed")])
+    taken = plan_one(store, run, alive, never_rendered)
+    assert (taken.state, taken.task_count) == ("running", 2)
+    assert [task.state for task in taken.tasks] == ["completed", "scheduled"]
+    assert owner_of(sql, run) == alive
+    assert plan_one(store, run, alive, never_rendered) == taken
+    store.finish([], [RunEnd(run_id=run.run_id, status="failed")])
+    assert plan_one(store, run, alive, never_rendered).state == "failed", "it is the owner's own, not a duplicate"
+
+
+def test_a_run_of_another_event_is_not_taken_over(store: RunStore, activity_id: str, sql: Sql) -> None:
+    key, first = DedupeKey("subject", ("order-1",)), owner()
+    holder, other = (run_input(event_id, activity_id=activity_id, key=key) for event_id in ("e-1", "e-2"))
+    assert holder.run_id == other.run_id
+    plan_one(store, holder, first)
+    assert plan_one(store, other, owner(), never_rendered).state == "duplicate"
+    assert owner_of(sql, holder) == first
+
+
+def test_a_plan_that_commits_after_its_execution_died_is_taken_over(
+    store: RunStore, engine: Engine, activity_id: str, sql: Sql
+) -> None:
+    runs = [run_input(f"e-{number}", activity_id=activity_id) for number in range(5)]
+    dead, alive = owner(), owner()
+    with ThreadPoolExecutor(1) as threads:
+        with engine.begin() as connection:
+            planning.plan(connection, [planning.candidate(run, dead) for run in runs], one_task, PageLimit())
+            successor = threads.submit(store.plan, runs, alive, never_rendered)
+            wait_until_blocked_by(connection, sql)
+            assert not successor.done()
+        taken = successor.result(30)
+    assert [(run.state, run.task_count, len(run.tasks)) for run in taken] == [("running", 1, 1)] * len(runs)
+    assert {owner_of(sql, run) for run in runs} == {alive}
+    assert store.plan(runs, alive, never_rendered) == taken
+
+
+def test_a_run_that_ends_while_it_is_being_taken_over_is_a_duplicate(
+    store: RunStore, engine: Engine, activity_id: str, sql: Sql
+) -> None:
+    run, dead = run_input(activity_id=activity_id), owner()
+    plan_one(store, run, dead)
+    with ThreadPoolExecutor(1) as threads:
+        with engine.begin() as connection:
+            finishing.finish(connection, [], [RunEnd(run_id=run.run_id, status="cancelled")])
+            successor = threads.submit(plan_one, store, run, owner(), never_rendered)
+            wait_until_blocked_by(connection, sql)
+        late = successor.result(30)
+    assert (late.state, late.duplicate_of) == ("duplicate", run.run_id)
+    assert owner_of(sql, run) == dead
+
+
+def test_of_owners_that_race_each_run_has_one(store: RunStore, activity_id: str, sql: Sql) -> None:
+    """Only the plan of one is stored, and all are given that one; who asked last is left as the owner."""
     runs = [run_input(f"e-{number}", activity_id=activity_id) for number in range(20)]
     owners = [owner() for _ in range(6)]
     together = threading.Barrier(len(owners))
@@ -73,13 +154,29 @@ def test_of_owners_that_race_exactly_one_wins_each_key(store: RunStore, activity
     def race(me: str) -> list[PlannedRun]:
         mine = runs if owners.index(me) % 2 else runs[::-1]
         together.wait()
-        return store.plan(mine, lambda _: me, one_task)
+        return store.plan(mine, me, one_task)
 
     with ThreadPoolExecutor(len(owners)) as threads:
         results = [planned for part in threads.map(race, owners) for planned in part]
-    winners = [planned.run_id for planned in results if planned.state == "running"]
-    assert sorted(winners) == sorted(run.run_id for run in runs)
-    assert len(results) - len(winners) == sum(planned.duplicate_of == planned.run_id for planned in results)
+    plans = {planned.run_id: planned for planned in results}
+    assert plans.keys() == {run.run_id for run in runs}
+    assert all(planned == plans[planned.run_id] for planned in results)
+    assert ledger_rows(sql, activity_id) == len(runs)
+    assert {owner_of(sql, run) for run in runs} <= set(owners)
+
+
+def test_of_events_that_race_for_one_subject_exactly_one_wins(store: RunStore, activity_id: str) -> None:
+    key = DedupeKey("subject", ("order-1",))
+    runs = [run_input(f"e-{number}", activity_id=activity_id, key=key) for number in range(6)]
+    together = threading.Barrier(len(runs))
+
+    def race(run: RunInput) -> PlannedRun:
+        together.wait()
+        return plan_one(store, run, owner())
+
+    with ThreadPoolExecutor(len(runs)) as threads:
+        states = sorted(planned.state for planned in threads.map(race, runs))
+    assert states == ["duplicate"] * 5 + ["running"]
 
 
 def test_a_zombie_attempt_of_the_same_owner_changes_nothing(store: RunStore, activity_id: str) -> None:
@@ -118,13 +215,13 @@ def test_one_chunk_runs_a_repeated_event_and_a_repeated_subject_once(store: RunS
     key = DedupeKey("subject", ("order-1",))
     first, same_subject = (run_input(event_id, activity_id=activity_id, key=key) for event_id in ("e-1", "e-2"))
     chunk, me = [first, same_subject, first], owner()
-    planned = store.plan(chunk, lambda _: me, one_task)
+    planned = store.plan(chunk, me, one_task)
     assert [(run.state, run.duplicate_of) for run in planned] == [
         ("running", None),
         ("duplicate", first.run_id),
         ("duplicate", first.run_id),
     ]
-    assert store.plan(chunk, lambda _: me, never_rendered) == planned
+    assert store.plan(chunk, me, never_rendered) == planned
 
 
 def test_each_activity_has_keys_of_its_own(store: RunStore, activity_id: str) -> None:
@@ -176,7 +273,7 @@ def test_an_owner_that_is_no_uuid_is_refused(store: RunStore, activity_id: str) 
 
 
 def test_planning_nothing_is_nothing(store: RunStore) -> None:
-    assert store.plan([], lambda _: owner(), never_rendered) == []
+    assert store.plan([], owner(), never_rendered) == []
 
 
 def test_pages_follow_each_other(engine: Engine, activity_id: str) -> None:

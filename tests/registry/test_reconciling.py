@@ -26,8 +26,8 @@ def soon() -> datetime:
 
 def test_open_runs_are_read_page_by_page(empty_store: RunStore, activity_id: str) -> None:
     runs = [run_input(f"e-{number}", activity_id=activity_id) for number in range(7)]
-    empty_store.plan(runs[:4], lambda _: owner(), one_task)
-    empty_store.plan(runs[4:], lambda _: owner(), one_task)
+    empty_store.plan(runs[:4], owner(), one_task)
+    empty_store.plan(runs[4:], owner(), one_task)
     empty_store.finish([], [RunEnd(run_id=runs[5].run_id, status="failed")])
     pages: list[list[OpenRun]] = []
     after = None
@@ -39,16 +39,32 @@ def test_open_runs_are_read_page_by_page(empty_store: RunStore, activity_id: str
 
 
 def test_a_run_that_started_just_now_is_left_alone(empty_store: RunStore, activity_id: str) -> None:
-    empty_store.plan([run_input(activity_id=activity_id)], lambda _: owner(), one_task)
+    empty_store.plan([run_input(activity_id=activity_id)], owner(), one_task)
     assert empty_store.open_runs(started_before=datetime.now(UTC) - timedelta(minutes=1)) == []
 
 
-def test_claimed_tells_owner_and_state(store: RunStore, activity_id: str) -> None:
-    run, me = run_input(activity_id=activity_id), owner()
-    store.plan([run], lambda _: me, one_task)
-    assert store.claimed([run.run_id, "activity-never-claimed"]) == {run.run_id: ClaimedRun(me, "running")}
+def test_claimed_tells_the_state(store: RunStore, activity_id: str) -> None:
+    run = run_input(activity_id=activity_id)
+    store.plan([run], owner(), one_task)
+    assert store.claimed([run.run_id, "activity-never-claimed"]) == {run.run_id: ClaimedRun("running")}
     store.finish([], [RunEnd(run_id=run.run_id, status="failed")])
-    assert store.claimed([run.run_id]) == {run.run_id: ClaimedRun(me, "failed")}
+    assert store.claimed([run.run_id]) == {run.run_id: ClaimedRun("failed")}
+
+
+def test_runs_are_settled_until_they_are_said_to_be(empty_store: RunStore) -> None:
+    assert empty_store.settling(10) == []
+    empty_store.begin_settling(["run-b"])
+    empty_store.begin_settling({"run-c", "run-a", "run-b"})
+    assert empty_store.settling(10) == ["run-b", "run-a", "run-c"], "oldest first; one that was begun keeps its place"
+    assert empty_store.settling(1) == ["run-b"]
+    empty_store.settled(["run-b", "run-c", "run-unknown"])
+    assert empty_store.settling(10) == ["run-a"]
+
+
+def test_settling_nothing_is_nothing(empty_store: RunStore) -> None:
+    empty_store.begin_settling([])
+    empty_store.settled([])
+    assert empty_store.settling(10) == []
 
 
 def test_a_watermark_is_remembered_by_name(store: RunStore) -> None:

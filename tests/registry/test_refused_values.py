@@ -23,16 +23,17 @@ AWKWARD = {
 @pytest.mark.parametrize("text", AWKWARD.values(), ids=AWKWARD)
 def test_any_event_id_can_be_claimed_once(store: RunStore, activity_id: str, text: str) -> None:
     run, me = run_input(text, activity_id=activity_id), owner()
-    first = store.plan([run], lambda _: me, one_task)
+    first = store.plan([run], me, one_task)
     assert first[0].state == "running"
-    assert store.plan([run], lambda _: me, one_task) == first
-    (late,) = store.plan([run], lambda _: owner(), one_task)
+    assert store.plan([run], me, one_task) == first
+    store.finish([], [RunEnd(run_id=run.run_id, status="failed")])
+    (late,) = store.plan([run], owner(), one_task)
     assert (late.state, late.duplicate_of) == ("duplicate", run.run_id)
 
 
 def test_long_keys_that_differ_at_their_end_are_different(store: RunStore, activity_id: str, sql: Sql) -> None:
     runs = [run_input("x" * 5_000 + end, activity_id=activity_id) for end in "ab"]
-    assert [run.state for run in store.plan(runs, lambda _: owner(), one_task)] == ["running", "running"]
+    assert [run.state for run in store.plan(runs, owner(), one_task)] == ["running", "running"]
     shown = sql(
         "SELECT DISTINCT length(dedupe_key), length(event_id) FROM activity_runs WHERE activity_id = :id",
         id=activity_id,
@@ -41,7 +42,7 @@ def test_long_keys_that_differ_at_their_end_are_different(store: RunStore, activ
 
 
 def test_a_key_is_shown_readably(store: RunStore, activity_id: str, sql: Sql) -> None:
-    store.plan([run_input("a\x00b\ud800c", activity_id=activity_id)], lambda _: owner(), one_task)
+    store.plan([run_input("a\x00b\ud800c", activity_id=activity_id)], owner(), one_task)
     assert sql("SELECT dedupe_key, event_id FROM activity_runs WHERE activity_id = :id", id=activity_id) == [
         ("/shop a\\x00b\\ud800c", "a\\x00b\\ud800c")
     ]
@@ -51,7 +52,7 @@ def test_a_key_is_shown_readably(store: RunStore, activity_id: str, sql: Sql) ->
 def test_params_and_results_come_back_as_they_were(store: RunStore, activity_id: str, text: str) -> None:
     run, me = run_input(activity_id=activity_id), owner()
     for _ in range(2):
-        (planned,) = store.plan([run], lambda _: me, lambda run: [planned_task(run, params={"value": text})])
+        (planned,) = store.plan([run], me, lambda run: [planned_task(run, params={"value": text})])
         assert planned.tasks[0].params == {"value": text}
     end = TaskEnd(run_id=run.run_id, task_id=planned.tasks[0].task_id, status="completed", result={text: [text]})
     assert store.finish([end]).tasks[0].result == {text: [text]}
@@ -73,12 +74,12 @@ def test_one_refused_run_among_fifty_fails_alone(store: RunStore, activity_id: s
         return [planned_task(run, **(fields if run is runs[17] else {}))]
 
     me = owner()
-    planned = store.plan(runs, lambda _: me, render)
+    planned = store.plan(runs, me, render)
     assert [place for place, run in enumerate(planned) if run.state != "running"] == [17]
     assert planned[17].state == "failed"
     assert planned[17].error is not None
     assert planned[17].error.type == "plan_refused"
-    assert store.plan(runs, lambda _: me, render) == planned
+    assert store.plan(runs, me, render) == planned
     assert store.finish([], [RunEnd(run_id=runs[17].run_id)]).runs[0].error == planned[17].error
 
 
@@ -89,7 +90,7 @@ def nested(depth: int) -> list[Any]:
 @pytest.mark.parametrize("result", [float("inf"), {1, 2}, b"bytes"], ids=["infinity", "a set", "bytes"])
 def test_one_refused_result_among_many_fails_its_task_alone(store: RunStore, activity_id: str, result: Any) -> None:
     runs = [run_input(f"e-{number}", activity_id=activity_id) for number in range(10)]
-    store.plan(runs, lambda _: owner(), one_task)
+    store.plan(runs, owner(), one_task)
     ends = [
         TaskEnd(run_id=run.run_id, task_id=planned_task(run).task_id, status="completed", result=number)
         for number, run in enumerate(runs)
@@ -105,6 +106,6 @@ def test_one_refused_result_among_many_fails_its_task_alone(store: RunStore, act
 
 def test_a_result_nested_deeply_is_stored_or_refused_but_never_in_the_way(store: RunStore, activity_id: str) -> None:
     run = run_input(activity_id=activity_id)
-    store.plan([run], lambda _: owner(), one_task)
+    store.plan([run], owner(), one_task)
     end = TaskEnd(run_id=run.run_id, task_id=planned_task(run).task_id, status="completed", result=nested(900))
     assert store.finish([end], [RunEnd(run_id=run.run_id)]).runs[0].status in {"completed", "failed"}

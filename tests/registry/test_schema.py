@@ -38,7 +38,7 @@ def run_started_at(engine: Engine, event_id: str, started_at: datetime, *, end: 
     """A run with one task, as if it had been planned then."""
     store = RunStore(engine)
     run = run_input(event_id, activity_id=ACTIVITY)
-    store.plan([run], lambda _: owner(), one_task)
+    store.plan([run], owner(), one_task)
     if end:
         store.finish([], [RunEnd(run_id=run.run_id, status="failed")])
     with engine.begin() as connection:
@@ -71,7 +71,7 @@ def test_an_older_database_is_noticed(fresh_engine: Engine) -> None:
 def test_migrating_prepares_the_coming_months(fresh_engine: Engine) -> None:
     migrate(fresh_engine)
     assert ensure_partitions(fresh_engine, datetime.now(UTC)) == []
-    RunStore(fresh_engine).plan([run_input(activity_id=ACTIVITY)], lambda _: owner(), one_task)
+    RunStore(fresh_engine).plan([run_input(activity_id=ACTIVITY)], owner(), one_task)
     assert (rows(fresh_engine, "activity_runs"), rows(fresh_engine, "activity_runs_default")) == (1, 0)
 
 
@@ -108,7 +108,7 @@ def test_expired_months_go_but_not_with_an_open_run_in_them(fresh_engine: Engine
     store = RunStore(fresh_engine)
     assert [run.run_id for run in store.list_runs()] == [still_open]
     assert rows(fresh_engine, "dedupe_ledger") == ledger, "the ledger is kept forever"
-    (again,) = store.plan([run_input("e-1", activity_id=ACTIVITY)], lambda _: owner(), one_task)
+    (again,) = store.plan([run_input("e-1", activity_id=ACTIVITY)], owner(), one_task)
     assert (again.run_id, again.state, again.duplicate_of) == (ended, "duplicate", None)
     assert "activity_runs_y2020m03" in partitions(fresh_engine, "activity_runs")
 

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,6 +24,8 @@ NAME_PATTERN: Final = r"^[a-z0-9-]+$"
 CONTEXT_NAME_PATTERN: Final = r"^[a-z][a-z0-9_]*$"
 TOPIC_PATTERN: Final = r"^[a-zA-Z0-9._-]+$"
 REFERENCE_PATTERN: Final = r"^\S+$"
+RESERVED_QUEUES: Final = "/_sys/"
+"""Temporal refuses task queues whose names start with this: it names partitions so (its server's package `tqid`)."""
 
 PATTERN_SENTENCES: Final = {
     NAME_PATTERN: "lowercase letters, digits and hyphens",
@@ -41,10 +44,18 @@ def _check_duration(value: Any) -> Any:
     return value
 
 
+def _check_queue(value: str) -> str:
+    if value.startswith(RESERVED_QUEUES):
+        message = f"found {value!r}; Temporal reserves names that start with {RESERVED_QUEUES!r}, choose another"
+        raise PydanticCustomError("reserved_queue", "{message}", {"message": message})
+    return value
+
+
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=120)]
 ContextName = Annotated[str, Field(pattern=CONTEXT_NAME_PATTERN, max_length=120)]
 Topic = Annotated[str, Field(pattern=TOPIC_PATTERN, max_length=249)]
 Reference = Annotated[str, Field(pattern=REFERENCE_PATTERN, max_length=200)]
+Queue = Annotated[Reference, AfterValidator(_check_queue)]
 Cel = Annotated[str, Field(min_length=1, description="A CEL expression.")]
 Duration = Annotated[
     str,
@@ -150,7 +161,7 @@ class Retry(_Model):
 class _Task(_Model):
     name: Name
     """Unique within the definition; part of the task's id."""
-    queue: Reference
+    queue: Queue
     """Temporal task queue that the workers poll."""
     when: Cel | None = None
     """CEL: the task is skipped when it gives false. With `foreach` it is asked for every element."""

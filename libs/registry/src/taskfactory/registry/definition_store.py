@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, text
 
-from taskfactory.definitions import ActivityDefinition, RegisteredDefinition, parse_definition
+from taskfactory.definitions import ActivityDefinition, InvalidDefinitions, RegisteredDefinition, parse_definition
 from taskfactory.registry.columns import arrays, unnest
 from taskfactory.registry.stored_text import json_text
 from taskfactory.registry.transactions import in_transaction
+
+_log = logging.getLogger("taskfactory.registry")
 
 _DEFINITION: Final = {
     "id": "uuid",
@@ -56,14 +59,16 @@ _PUT_VERSIONS: Final = text(f"""
     INSERT INTO activity_definition_versions ({", ".join(_VERSION)}) SELECT * FROM {unnest("v", _VERSION)}
 """)  # noqa: S608 -- built from this module's constants
 
-_REGISTERED: Final = """
-    SELECT v.definition_id, v.version, v.spec FROM activity_definition_versions v
-"""
-_ENABLED: Final = text(
-    _REGISTERED
-    + "JOIN activity_definitions d ON d.id = v.definition_id AND d.version = v.version WHERE d.enabled ORDER BY d.name"
-)
-_ONE: Final = text(_REGISTERED + "WHERE v.definition_id = :id AND v.version = :version")
+_ENABLED: Final = text("""
+    SELECT d.name, v.definition_id, v.version, v.spec
+    FROM activity_definitions d
+    JOIN activity_definition_versions v ON v.definition_id = d.id AND v.version = d.version
+    WHERE d.enabled ORDER BY d.name
+""")
+_ONE: Final = text("""
+    SELECT definition_id, version, spec FROM activity_definition_versions
+    WHERE definition_id = :id AND version = :version
+""")
 _LIST: Final = text("""
     SELECT name, id, version, enabled, trigger_type, dedupe_key_strategy, description,
            created_at, updated_at, created_by
@@ -158,16 +163,20 @@ class DefinitionStore:
         return in_transaction(self._engine, lambda connection: _apply(connection, definitions, author))
 
     def enabled(self) -> list[RegisteredDefinition]:
-        """The present version of every enabled definition, by name."""
-        return in_transaction(
-            self._engine, lambda connection: [_registered(row) for row in connection.execute(_ENABLED)]
-        )
+        """The present version of every enabled definition, by name.
+
+        A definition that this version of taskfactory can't read (another version wrote it) is left out with an error
+        in the log, so that it keeps no other from being matched.
+        """
+        rows = in_transaction(self._engine, lambda connection: connection.execute(_ENABLED).all())
+        return [registered for row in rows if (registered := _registered_or_logged(row))]
 
     def version(self, definition_id: str, version: int) -> RegisteredDefinition:
         """One version, present or past.
 
         Raises:
             UnknownDefinition: there is none.
+            InvalidDefinitions: this version of taskfactory can't read it.
         """
         asked = {"id": UUID(definition_id), "version": version}
         row = in_transaction(self._engine, lambda connection: connection.execute(_ONE, asked).first())
@@ -235,6 +244,20 @@ def _row(definition_id: UUID, spec: Mapping[str, Any], version: int, author: str
 def _digest(spec: Mapping[str, Any]) -> bytes:
     canonical = json.dumps(spec, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).digest()
+
+
+def _registered_or_logged(row: Any) -> RegisteredDefinition | None:
+    try:
+        return _registered(row)
+    except InvalidDefinitions as invalid:
+        _log.error(
+            "definition %s version %d is left out, no event can start it: %s; apply it again in a form that this "
+            "version of taskfactory reads",
+            row.name,
+            row.version,
+            "; ".join(str(error) for error in invalid.errors),
+        )
+        return None
 
 
 def _registered(row: Any) -> RegisteredDefinition:

@@ -17,7 +17,7 @@ from taskfactory.registry.ended_rows import (
     run_rows,
     task_rows,
 )
-from taskfactory.registry.run_end import FAILING, TaskTally, derive_status, failure_of_task
+from taskfactory.registry.run_end import FAILING, TaskTally, derive_status, failure_of_closed, failure_of_task
 from taskfactory.registry.run_model import Finished, RunEnd, TaskEnd, TaskState
 from taskfactory.registry.stored_text import json_text, json_text_or_null
 
@@ -92,11 +92,14 @@ def finish(connection: Connection, ends: Sequence[TaskEnd], run_ends: Sequence[R
     """
     tasks = _end_tasks(connection, {end.task_id: end for end in reversed(ends)})
     run_end_by_id = {end.run_id: end for end in reversed(run_ends)}
-    if overridden := [end for _, end in sorted(run_end_by_id.items()) if end.status]:
-        rows = [(end.run_id, end.status, _error(end.error)) for end in overridden]
-        connection.execute(_CLOSE_TASKS, arrays("e", _CLOSE, rows))
+    if closing := [
+        (run_id, end.status, _error(end.error or failure_of_closed(end.status)))
+        for run_id, end in sorted(run_end_by_id.items())
+        if end.status
+    ]:
+        connection.execute(_CLOSE_TASKS, arrays("e", _CLOSE, closing))
         # All of them, not just those that were closed now: whoever ended them before may not have published them.
-        again = ended_task_rows(connection, [end.run_id for end in overridden])
+        again = ended_task_rows(connection, [run_id for run_id, _, _ in closing])
         tasks = {**tasks, **{row.task_id: row for row in again}}
     runs = _end_runs(connection, run_end_by_id)
     mentioned = {row.run_id for row in tasks.values()}

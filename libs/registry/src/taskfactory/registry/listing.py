@@ -54,6 +54,10 @@ class TaskRow(BaseModel):
     error: Failure | None
     scheduled_at: datetime | None
     ended_at: datetime | None
+    params: dict[str, Any] | None = None
+    """None when it was not asked for."""
+    result: Any = None
+    """None also when it was not asked for."""
 
 
 _RUNS: Final = f"""
@@ -63,15 +67,19 @@ _RUNS: Final = f"""
 
 _WAITING: Final = "(t.state = 'scheduled' AND q.waiting_since IS NOT NULL)"
 
-_TASKS: Final = f"""
-    SELECT t.task_id, t.run_id, r.activity_name, t.name, t.index, t.type, t.handler, t.queue,
-           CASE WHEN {_WAITING} THEN 'waiting_for_worker' ELSE t.state END AS state,
-           t.attempts, t.error, t.scheduled_at, t.ended_at
+_TASK_COLUMNS: Final = f"""
+    t.task_id, t.run_id, r.activity_name, t.name, t.index, t.type, t.handler, t.queue,
+    CASE WHEN {_WAITING} THEN 'waiting_for_worker' ELSE t.state END AS state,
+    t.attempts, t.error, t.scheduled_at, t.ended_at
+"""
+_DATA_COLUMNS: Final = "t.params, t.result"
+
+_FROM_TASKS: Final = """
     FROM tasks t
     JOIN activity_runs r ON r.run_id = t.run_id AND r.started_at = t.started_at
     LEFT JOIN task_queues q ON q.queue = t.queue AND q.kind = t.type
-    WHERE {{conditions}} ORDER BY t.started_at DESC, t.run_id, t.position LIMIT :limit
-"""  # noqa: S608 -- conditions are this module's constants
+    WHERE {conditions} ORDER BY t.started_at DESC, t.run_id, t.position LIMIT :limit
+"""
 
 
 def list_runs(
@@ -87,8 +95,14 @@ def list_runs(
     return [RunRow.model_validate(row) for row in _select(connection, _RUNS, conditions, given, limit)]
 
 
-def list_tasks(
-    connection: Connection, *, definition: str | None, state: ShownTaskState | None, run_id: str | None, limit: int
+def list_tasks(  # noqa: PLR0913 -- the filters
+    connection: Connection,
+    *,
+    definition: str | None,
+    state: ShownTaskState | None,
+    run_id: str | None,
+    limit: int,
+    with_data: bool,
 ) -> list[TaskRow]:
     """The tasks of the newest runs that fit every filter given, in the order of their plan."""
     given = {"definition": definition, "state": state, "run_id": run_id}
@@ -100,7 +114,9 @@ def list_tasks(
     if state == "waiting_for_worker":
         given["state"] = "scheduled"
         conditions["state"] = f"t.state = :state AND {_WAITING}"
-    return [TaskRow.model_validate(row) for row in _select(connection, _TASKS, conditions, given, limit)]
+    columns = f"{_TASK_COLUMNS}, {_DATA_COLUMNS}" if with_data else _TASK_COLUMNS
+    query = f"SELECT {columns} {_FROM_TASKS}"
+    return [TaskRow.model_validate(row) for row in _select(connection, query, conditions, given, limit)]
 
 
 def _select(

@@ -4,6 +4,12 @@ A run is new when it wins two keys: the event's own identity, so that a changed 
 and its strategy's key. The identity is claimed first, so a run that loses it leaves no strategy key behind. Keys, run
 and tasks commit together; a caller that comes again therefore finds either nothing or everything, and is given what it
 was given before.
+
+A run id is a workflow id, and Temporal has one open execution per workflow id. So an open run that another execution
+planned for the same event was left behind by an execution that is dead: it was terminated while its plan was being
+written. The one that asks now takes the run over. A call of the dead one that arrives even later takes it back, which
+changes nothing: nobody hears its answer, and the living one's next call takes over again. What has ended is never
+taken over.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +21,7 @@ from taskfactory.definitions import DedupeKey, PlannedTask, RunInput, event_iden
 from taskfactory.envelope import Failure
 from taskfactory.registry.claims import LedgerKey, claim
 from taskfactory.registry.run_model import PlannedRun, TaskPage
-from taskfactory.registry.run_rows import Candidate, StoredRun, find_runs, insert_runs, new_run
+from taskfactory.registry.run_rows import Candidate, StoredRun, find_runs, insert_runs, new_run, take_over
 from taskfactory.registry.task_pages import PageLimit, read_pages
 
 
@@ -77,9 +83,12 @@ def plan(
 
 
 def _look_up(connection: Connection, others: Sequence[Candidate], limit: PageLimit) -> dict[LedgerKey, PlannedRun]:
-    """What there is already for candidates that did not win: their own earlier plan, or somebody else's run."""
+    """What there is already for candidates that did not win: their own run's plan, or somebody else's run."""
     stored = find_runs(connection, others)
-    mine = {asking.identity: run for asking in others if (run := _own(asking, stored))}
+    same = {asking.identity: (asking, run) for asking in others if (run := _same_run(asking, stored))}
+    left_behind = [asking for asking, run in same.values() if run.owner != asking.owner and run.state == "running"]
+    taken = take_over(connection, left_behind)
+    mine = {key: run for key, (asking, run) in same.items() if run.owner == asking.owner or run.run_id in taken}
     pages = read_pages(connection, {run.run_id: 0 for run in mine.values()}, limit) if mine else {}
     return {
         asking.identity: _again(mine[asking.identity], pages[asking.run.run_id])
@@ -103,10 +112,10 @@ def _claim(connection: Connection, candidates: Sequence[Candidate]) -> list[Cand
     return [asking for key, asking in contenders.items() if key == asking.identity or key in won]
 
 
-def _own(asking: Candidate, stored: Sequence[StoredRun]) -> StoredRun | None:
-    """The row that this very execution inserted before: a retry, or a reset workflow."""
+def _same_run(asking: Candidate, stored: Sequence[StoredRun]) -> StoredRun | None:
+    """The row of this very run: from an earlier attempt, before a reset, or from an earlier execution."""
     for run in stored:
-        if (run.run_id, run.event, run.owner) == (asking.run.run_id, asking.identity, asking.owner):
+        if (run.run_id, run.event) == (asking.run.run_id, asking.identity):
             return run
     return None
 

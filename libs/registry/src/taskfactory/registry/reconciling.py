@@ -24,9 +24,6 @@ class OpenRun:
     """A run whose row says that it is under way."""
 
     run_id: str
-    owner: str
-    """First execution run id of the workflow that carries it."""
-    activity_name: str
     started_at: datetime
 
     @property
@@ -39,7 +36,6 @@ class OpenRun:
 class ClaimedRun:
     """A run that has a row, so its keys were claimed."""
 
-    owner: str
     state: RunState
 
 
@@ -61,12 +57,12 @@ class Lead:
 
 
 _OPEN: Final = """
-    SELECT run_id, owner, activity_name, started_at FROM activity_runs
+    SELECT run_id, started_at FROM activity_runs
     WHERE state = 'running' AND started_at < :before {after} ORDER BY started_at, run_id LIMIT :limit
 """
 _OPEN_FIRST: Final = text(_OPEN.format(after=""))
 _OPEN_NEXT: Final = text(_OPEN.format(after="AND (started_at, run_id) > (:after_started_at, :after_run_id)"))
-_CLAIMED: Final = text("SELECT run_id, owner, state FROM activity_runs WHERE run_id = ANY(CAST(:run_ids AS text[]))")
+_CLAIMED: Final = text("SELECT run_id, state FROM activity_runs WHERE run_id = ANY(CAST(:run_ids AS text[]))")
 _WATERMARK: Final = text("SELECT watermark FROM reconciler_state WHERE name = :name")
 _SET_WATERMARK: Final = text("""
     INSERT INTO reconciler_state (name, watermark, updated_at) VALUES (:name, :watermark, now())
@@ -86,13 +82,13 @@ def open_runs(
     else:
         place = {"after_started_at": after.started_at, "after_run_id": after.run_id}
         rows = connection.execute(_OPEN_NEXT, parameters | place)
-    return [OpenRun(row.run_id, str(row.owner), row.activity_name, row.started_at) for row in rows]
+    return [OpenRun(row.run_id, row.started_at) for row in rows]
 
 
 def claimed(connection: Connection, run_ids: Collection[str]) -> dict[str, ClaimedRun]:
     """Those of the runs that have a row."""
     rows = connection.execute(_CLAIMED, {"run_ids": sorted(run_ids)})
-    return {row.run_id: ClaimedRun(str(row.owner), row.state) for row in rows}
+    return {row.run_id: ClaimedRun(row.state) for row in rows}
 
 
 def watermark(connection: Connection, name: str) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from taskfactory.envelope import Failure, RunStatus
 from taskfactory.registry.run_model import TaskState
@@ -49,6 +49,12 @@ def derive_status(run_id: str, tally: TaskTally) -> RunStatus:
     if any(tally.counts.get(state) for state in FAILING):
         return "failed"
     return "completed" if tally.counts.get("completed") else "skipped"
+
+
+def failure_of_closed(status: Literal["failed", "cancelled"]) -> Failure:
+    """What a task says that its run's end closed, where that end has no error of its own."""
+    how = "was cancelled" if status == "cancelled" else "failed"
+    return Failure(type=f"run_{status}", message=f"the run {how} before this task had ended")
 
 
 def failure_of_task(name: str, index: int | None, state: str, error: Failure | None) -> Failure:

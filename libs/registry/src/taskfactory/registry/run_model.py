@@ -68,7 +68,8 @@ class TaskEnd(_Frozen):
 class RunEnd(_Frozen):
     """A run is to end: as its tasks say, or, with `status`, whatever they say.
 
-    With `status`, tasks that are still open get the same status and error.
+    With `status`, tasks that are still open get the same status and error; without an error, one that names the run's
+    end.
     """
 
     run_id: str

@@ -70,6 +70,16 @@ _FIND: Final = text("""
     ORDER BY started_at, run_id
 """)
 
+_OWNER: Final = {"taken_run_id": "text", "new_owner": "uuid"}
+
+# The state is looked at again once the row is locked: a run that has ended in the meantime is not taken.
+_TAKE_OVER: Final = text(f"""
+    UPDATE activity_runs r SET owner = o.new_owner
+    FROM {unnest("o", _OWNER)}
+    WHERE r.run_id = o.taken_run_id AND r.ended_at IS NULL
+    RETURNING r.run_id
+""")  # noqa: S608 -- built from this module's constants
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -119,7 +129,8 @@ def new_run(candidate: Candidate, rendered: Sequence[PlannedTask] | Failure, lim
     failure = rendered if isinstance(rendered, Failure) else None
     tasks = [] if isinstance(rendered, Failure) else [_stored(task, place) for place, task in enumerate(rendered)]
     params = [json_text(task.params) for task in tasks]
-    page = first_page(tasks, map(len, params), limit) if tasks else TaskPage(tasks=[], next_position=None)
+    sizes = [len(text.encode()) for text in params]
+    page = first_page(tasks, sizes, limit) if tasks else TaskPage(tasks=[], next_position=None)
     planned = PlannedRun(
         run_id=candidate.run.run_id,
         state="failed" if failure else "running",
@@ -163,6 +174,18 @@ def find_runs(connection: Connection, candidates: Collection[Candidate]) -> list
         )
         for row in rows
     ]
+
+
+def take_over(connection: Connection, candidates: Collection[Candidate]) -> frozenset[str]:
+    """Make the candidates' owners the owners of their runs' rows; the ledger keeps who claimed first.
+
+    Returns:
+        Ids of the runs that were still open and are taken over now.
+    """
+    if not candidates:
+        return frozenset()
+    rows = sorted((candidate.run.run_id, candidate.owner) for candidate in candidates)
+    return frozenset(connection.execute(_TAKE_OVER, arrays("o", _OWNER, rows)).scalars())
 
 
 def _stored(task: PlannedTask, position: int) -> StoredTask:

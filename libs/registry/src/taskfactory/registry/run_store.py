@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from taskfactory.definitions import PlannedTask, RenderFailed, RunInput
 from taskfactory.envelope import Failure
-from taskfactory.registry import finishing, listing, planning, reconciling, task_queues
+from taskfactory.registry import finishing, listing, planning, reconciling, settling, task_queues
 from taskfactory.registry.run_model import Finished, PlannedRun, RunEnd, RunState, TaskEnd, TaskPage
 from taskfactory.registry.run_rows import Candidate
 from taskfactory.registry.task_pages import PageLimit, read_pages
@@ -34,17 +34,18 @@ class RunStore:
     def plan(
         self,
         runs: Sequence[RunInput],
-        owner_of: Callable[[RunInput], str],
+        owner: str,
         render: Callable[[RunInput], Sequence[PlannedTask]],
     ) -> list[PlannedRun]:
         """Claim the runs' keys and store the plans of those that are new.
 
-        Called again by the same owner, it returns what it returned the first time, with the tasks' present states.
+        Called again by the same owner, it returns what it returned the first time, with the tasks' present states. So
+        it does for another owner whose run was left open by an earlier execution; that owner takes the run over.
         A run whose templates fail, or whose tasks hold a value that can't be stored, is stored as failed, alone.
 
         Args:
             runs: what is to run.
-            owner_of: the first execution run id (a UUID) of the workflow that carries the run.
+            owner: the first execution run id (a UUID) of the workflow that carries the runs.
             render: the run's tasks; pure; called only for new runs, and again when the transaction is retried. It is
                 called inside the transaction: one that needs the database for itself would hold two connections.
 
@@ -52,10 +53,10 @@ class RunStore:
             One result per run, in their order.
 
         Raises:
-            ValueError: an owner or activity id is not a UUID.
+            ValueError: the owner or an activity id is not a UUID.
             Refused: a run can't even be stored as failed.
         """
-        candidates = [planning.candidate(run, owner_of(run)) for run in runs]
+        candidates = [planning.candidate(run, owner) for run in runs]
         first = planning.distinct(candidates)
         results = dict(zip(first, self._plan(list(first.values()), _or_failure(render)), strict=True))
         return [
@@ -114,12 +115,24 @@ class RunStore:
         )
 
     def claimed(self, run_ids: Collection[str]) -> dict[str, reconciling.ClaimedRun]:
-        """Owner and state of those runs that have a row."""
+        """The state of those runs that have a row."""
         return in_transaction(self._engine, lambda c: reconciling.claimed(c, run_ids))
 
     def ended(self, run_ids: Collection[str]) -> Finished:
         """Every terminal row of these runs and their tasks, for publishing again."""
         return in_transaction(self._engine, lambda c: finishing.ended(c, run_ids))
+
+    def begin_settling(self, run_ids: Collection[str]) -> None:
+        """Remember, before their ends are written, that these runs are being settled; idempotent."""
+        in_transaction(self._engine, lambda c: settling.begin(c, run_ids))
+
+    def settling(self, limit: int) -> list[str]:
+        """Runs whose settling was begun and not yet done, oldest first, at most `limit`."""
+        return in_transaction(self._engine, lambda c: settling.begun(c, limit))
+
+    def settled(self, run_ids: Collection[str]) -> None:
+        """Forget these runs: their ends are written, and their outcomes published."""
+        in_transaction(self._engine, lambda c: settling.done(c, run_ids))
 
     def watermark(self, name: str) -> datetime | None:
         """How far the named sweep has come; None before its first."""
@@ -140,7 +153,10 @@ class RunStore:
         return in_transaction(self._engine, lambda c: task_queues.open_queues(c, scheduled_before))
 
     def mark_queues(self, checks: Sequence[task_queues.QueueCheck]) -> list[task_queues.QueueState]:
-        """Store which queues are polled; tasks on the others are shown as `waiting_for_worker`."""
+        """Store which queues are polled; tasks on those that are not are shown as `waiting_for_worker`.
+
+        `checks` are about all queues with open tasks, or those left out no longer count as waiting.
+        """
         return in_transaction(self._engine, lambda c: task_queues.mark_queues(c, checks))
 
     # --- for people -----------------------------------------------------------------------------------------------
@@ -166,11 +182,17 @@ class RunStore:
         state: listing.ShownTaskState | None = None,
         run_id: str | None = None,
         limit: int = 50,
+        with_data: bool = False,
     ) -> list[listing.TaskRow]:
-        """The tasks of the newest runs that fit every filter given, in the order of their plan."""
+        """The tasks of the newest runs that fit every filter given, in the order of their plan.
+
+        `with_data` reads their params and results too, which may be large.
+        """
         return in_transaction(
             self._engine,
-            lambda c: listing.list_tasks(c, definition=definition, state=state, run_id=run_id, limit=limit),
+            lambda c: listing.list_tasks(
+                c, definition=definition, state=state, run_id=run_id, limit=limit, with_data=with_data
+            ),
         )
 
     # --- bisecting ------------------------------------------------------------------------------------------------

@@ -1,4 +1,8 @@
-"""Pages of a run's tasks, bounded by number and size: a page must fit into a Temporal payload."""
+"""Pages of a run's tasks, bounded by number and size: a page must fit into a Temporal payload.
+
+Sizes are bytes of the params' JSON as it is stored: ASCII, with all other characters escaped, which takes more than the
+UTF-8 of a payload. What else belongs to a task is bounded by the definition's limits, at about a kilobyte.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,11 +16,11 @@ from taskfactory.registry.run_model import StoredTask, TaskPage
 
 @dataclass(frozen=True, slots=True)
 class PageLimit:
-    """How much goes into one page; a page always holds at least one task."""
+    """How much goes into one page; a task that alone exceeds the size has a page to itself."""
 
-    tasks: int = 200
-    params_bytes: int = 1 << 20
-    """Sum of the params' JSON texts."""
+    tasks: int = 100
+    params_bytes: int = 512 * 1024
+    """Sum of the params' JSON texts, in bytes."""
 
 
 _FROM: Final = {"run_id": "text", "position": "integer"}

@@ -37,7 +37,7 @@ class QueueState:
     queue: str
     kind: QueueKind
     waiting_since: datetime | None
-    """Since when nobody was seen polling it; None: it is polled."""
+    """Since when nobody was seen polling it; None: it is polled, or was last seen without open tasks."""
 
 
 _CHECK: Final = {"queue": "text", "kind": "text", "polled": "boolean"}
@@ -46,6 +46,10 @@ _OPEN: Final = text("""
     SELECT queue, type, count(*) FROM tasks WHERE state = 'scheduled' AND scheduled_at < :before
     GROUP BY queue, type ORDER BY queue, type
 """)
+_CLEAR: Final = text(f"""
+    UPDATE task_queues SET waiting_since = NULL
+    WHERE waiting_since IS NOT NULL AND (queue, kind) NOT IN (SELECT c.queue, c.kind FROM {unnest("c", _CHECK)})
+""")  # noqa: S608 -- built from this module's constants
 _MARK: Final = text(f"""
     INSERT INTO task_queues AS q (queue, kind, waiting_since, checked_at)
     SELECT c.queue, c.kind, CASE WHEN c.polled THEN NULL ELSE now() END, now() FROM {unnest("c", _CHECK)}
@@ -63,7 +67,20 @@ def open_queues(connection: Connection, scheduled_before: datetime) -> list[Open
 
 
 def mark_queues(connection: Connection, checks: Sequence[QueueCheck]) -> list[QueueState]:
-    """Store what was found; a queue that goes on waiting keeps the time at which that began."""
+    """Store what was found; a queue that goes on waiting keeps the time at which that began.
+
+    A queue that was not looked at has no open tasks, so nothing waits there: the next task on it must not be shown as
+    waiting because of what was found long ago.
+
+    Args:
+        connection: a transaction.
+        checks: one per queue that has open tasks, all of them.
+
+    Returns:
+        What is stored now, for the queues that were looked at.
+    """
     found = sorted({(check.queue, check.kind): check.polled for check in checks}.items())
     rows = [(queue, kind, polled) for (queue, kind), polled in found]
-    return [QueueState(*row) for row in connection.execute(_MARK, arrays("c", _CHECK, rows))]
+    parameters = arrays("c", _CHECK, rows)
+    connection.execute(_CLEAR, parameters)
+    return [QueueState(*row) for row in connection.execute(_MARK, parameters)]

@@ -54,7 +54,8 @@ def get(  # noqa: PLR0913 -- one parameter per option
 ) -> None:
     """Show definitions, runs or tasks.
 
-    A failed run or task is shown with its reason; a task whose queue no worker polls as waiting_for_worker.
+    A failed run or task is shown with its reason; a task whose queue no worker polls as waiting_for_worker. As JSON or
+    YAML a task has its params and its result.
     """
     if state is not None and state not in STATES[kind]:
         allowed = ", ".join(STATES[kind])
@@ -114,6 +115,7 @@ def _show_tasks(engine: Engine, filters: Filters, output: Output) -> None:
         state=cast("ShownTaskState | None", filters.state),
         run_id=filters.run,
         limit=filters.limit,
+        with_data=output is not Output.TABLE,
     )
     _require_found(filters, rows)
     show(output, tasks_table(rows), rows)

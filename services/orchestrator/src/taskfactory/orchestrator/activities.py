@@ -1,6 +1,6 @@
 """The effects of a run, each a list-in, list-out step on the registry and Kafka.
 
-`plan`, `tasks_page` and `finish` run as local activities: a worker that dies between their commit and the completion of
+`plan` and `finish` run as local activities: a worker that dies between their commit and the completion of
 the workflow task runs them again. So each of them gives the same answer the second time: a claim is recognised by its
 owner, a plan is read back, the first terminal state wins, and outcomes have deterministic ids.
 """
@@ -11,12 +11,20 @@ from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import BaseModel
+from pydantic_core import to_json
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
-from taskfactory.definitions import PlannedTask, RegisteredDefinition, RenderFailed, RunInput, render_tasks
+from taskfactory.definitions import (
+    InvalidDefinitions,
+    PlannedTask,
+    RegisteredDefinition,
+    RenderFailed,
+    RunInput,
+    render_tasks,
+)
 from taskfactory.envelope import Failure
 from taskfactory.orchestrator import metrics
 from taskfactory.orchestrator.failures import failure
@@ -29,7 +37,7 @@ VERSIONS_CACHED: Final = 2000
 LONGEST_OBSERVATION_PAUSE: Final = timedelta(seconds=10)
 
 
-class RunState(BaseModel):
+class RunStanding(BaseModel):
     """How a run stands after `finish`."""
 
     state: str
@@ -50,7 +58,7 @@ class RunActivities:
         self._store = store
         self._publisher = publisher
         self._client = client
-        self._max_payload_bytes = settings.max_payload_bytes
+        self._max_params_bytes = settings.max_params_bytes
         # A version never changes, so it never has to be read twice.
         self._version = lru_cache(VERSIONS_CACHED)(definitions.version)
 
@@ -59,7 +67,7 @@ class RunActivities:
         """Claim the runs' keys and write their plans, in one transaction; the stored plan where there is one."""
         with metrics.STEP_SECONDS.labels("plan").time():
             self._load_versions(runs)
-            planned = self._store.plan(runs, lambda _: owner, self._render)
+            planned = self._store.plan(runs, owner, self._render)
         for run in planned:
             metrics.RUNS_PLANNED.labels(run.state).inc()
         failpoint("orchestrator.after_claim")
@@ -68,7 +76,7 @@ class RunActivities:
     def _load_versions(self, runs: list[RunInput]) -> None:
         """Before the claim's transaction, which must not wait for a second connection while it holds one."""
         for run in runs:
-            with suppress(UnknownDefinition):
+            with suppress(UnknownDefinition, InvalidDefinitions):
                 self._version(run.activity_id, run.version)
 
     def _render(self, run: RunInput) -> list[PlannedTask]:
@@ -76,11 +84,13 @@ class RunActivities:
             registered: RegisteredDefinition = self._version(run.activity_id, run.version)
         except UnknownDefinition as unknown:
             raise RenderFailed("unknown_definition", "activity", None, str(unknown)) from unknown
+        except InvalidDefinitions as invalid:
+            raise RenderFailed("invalid_definition", "activity", None, str(invalid)) from invalid
         tasks = render_tasks(registered.definition, run.event, run_id=run.run_id)
         for task in tasks:
-            size = len(task.model_dump_json(include={"params"}))
-            if size > self._max_payload_bytes:
-                message = f"the params of {task.task_id} have {size} bytes, allowed are {self._max_payload_bytes}"
+            size = len(to_json(task.params))
+            if size > self._max_params_bytes:
+                message = f"the params of {task.task_id} have {size} bytes, allowed are {self._max_params_bytes}"
                 raise RenderFailed("too_large", f"task {task.name}", None, message)
         return tasks
 
@@ -90,7 +100,7 @@ class RunActivities:
         return self._store.tasks_page(run_id, position)
 
     @activity.defn
-    def finish(self, tasks: list[TaskEnd], runs: list[RunEnd]) -> list[RunState]:
+    def finish(self, tasks: list[TaskEnd], runs: list[RunEnd]) -> list[RunStanding]:
         """Record ends, then publish what the rows say; returns the runs' states, in the order of `runs`."""
         with metrics.STEP_SECONDS.labels("finish").time():
             finished = self._store.finish(tasks, runs)
@@ -102,7 +112,7 @@ class RunActivities:
         by_id = {run.run_id: run for run in finished.runs}
         for run in finished.runs:
             metrics.RUNS_ENDED.labels(finished.contexts[run.run_id].activity.name, run.status).inc()
-        return [_state(by_id[end.run_id].status, by_id[end.run_id].task_counts) for end in runs]
+        return [_standing(by_id[end.run_id].status, by_id[end.run_id].task_counts) for end in runs]
 
     @activity.defn
     async def observe_child(self, run_id: str, task_id: str) -> TaskEnd:
@@ -123,7 +133,12 @@ class RunActivities:
             return TaskEnd(run_id=run_id, task_id=task_id, status="failed", error=lost)
         if status == WorkflowExecutionStatus.RUNNING:
             pause = min(timedelta(seconds=1) * activity.info().attempt, LONGEST_OBSERVATION_PAUSE)
-            raise ApplicationError("the child workflow is still open", type="StillOpen", next_retry_delay=pause)
+            raise ApplicationError(
+                "the child workflow is still open",
+                type="StillOpen",
+                next_retry_delay=pause,
+                category=ApplicationErrorCategory.BENIGN,  # not worth a warning in the log each time
+            )
         try:
             result = await handle.result()
         except WorkflowFailureError as error:
@@ -148,5 +163,5 @@ def child_end(
     return TaskEnd(run_id=run_id, task_id=task_id, status="failed", attempts=1, error=failure(kind, message))
 
 
-def _state(status: str, counts: Any) -> RunState:
-    return RunState(state=status, tasks={state: number for state, number in counts.items() if number})
+def _standing(status: str, counts: Any) -> RunStanding:
+    return RunStanding(state=status, tasks={state: number for state, number in counts.items() if number})

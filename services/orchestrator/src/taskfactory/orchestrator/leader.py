@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -10,9 +12,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
-from temporalio.service import RPCError
 
-from taskfactory.envelope.kafka import DeliveryFailed
 from taskfactory.orchestrator import metrics
 from taskfactory.orchestrator.publisher import OutcomePublisher
 from taskfactory.orchestrator.queue_watch import QueueWatch
@@ -30,6 +30,18 @@ QUEUE_PATIENCE: Final = timedelta(seconds=5)
 log = structlog.get_logger("taskfactory.orchestrator")
 
 
+@dataclass
+class Duty:
+    """Something that the leader does again and again."""
+
+    name: str
+    interval: float
+    """Seconds."""
+    work: Callable[[], Awaitable[None]]
+    due: float = 0.0
+    """Monotonic time of the next turn."""
+
+
 class Leader:
     """Holds a lock in PostgreSQL while it works, so that a second orchestrator takes over when this one is gone."""
 
@@ -43,20 +55,25 @@ class Leader:
     ) -> None:
         self._engine = engine
         self._store = store
-        self._settings = settings
-        self._reconciler = Reconciler(store, publisher, client, settings)
         self._queues = QueueWatch(client)
-        self._due = {"reconcile": 0.0, "queues": 0.0, "housekeeping": 0.0}
+        self._retention = timedelta(days=settings.runs_retention_days)
+        reconciler = Reconciler(store, publisher, client, settings)
+        self._duties = (
+            Duty("watch queues", settings.queue_check_interval, self._watch_queues),
+            Duty("reconcile", settings.reconcile_interval, reconciler.reconcile),
+            Duty("keep partitions", HOUSEKEEPING_SECONDS, self._keep_partitions),
+        )
 
     async def run(self, shared: Shared) -> None:
-        """Try to lead, and lead, until the process is asked to stop. Troubles are logged and tried again."""
+        """Try to lead, and lead, until the process is asked to stop."""
         while not shared.stop.is_set():
             try:
                 await self._lead(shared)
-            except (SQLAlchemyError, RPCError, DeliveryFailed, OSError) as error:
-                log.warning("leader_interrupted", error=str(error).splitlines()[0], retry_in=RETRY_SECONDS)
+            except SQLAlchemyError as error:
+                log.warning("leader_interrupted", error=_first_line(error), retry_in=RETRY_SECONDS)
             finally:
                 metrics.LEADING.set(0)
+                metrics.TASKS_WAITING.clear()
             await shared.pause(RETRY_SECONDS)
 
     async def _lead(self, shared: Shared) -> None:
@@ -67,28 +84,33 @@ class Leader:
             metrics.LEADING.set(1)
             log.info("leading")
             while not shared.stop.is_set() and await asyncio.to_thread(lead.held):
-                await self._turn()
+                for duty in self._duties:
+                    await self._do_if_due(duty)
                 await shared.pause(1.0)
 
-    async def _turn(self) -> None:
-        if self._is_due("queues", self._settings.queue_check_interval):
-            now = datetime.now(UTC)
-            queues = await asyncio.to_thread(self._store.open_queues, now - QUEUE_PATIENCE)
-            checks = await self._queues.look(queues, now)
-            await asyncio.to_thread(self._store.mark_queues, checks)
-        if self._is_due("reconcile", self._settings.reconcile_interval):
-            await self._reconciler.reconcile(datetime.now(UTC))
-        if self._is_due("housekeeping", HOUSEKEEPING_SECONDS):
-            now = datetime.now(UTC)
-            await asyncio.to_thread(ensure_partitions, self._engine, now)
-            retention = timedelta(days=self._settings.runs_retention_days)
-            dropped = await asyncio.to_thread(drop_expired, self._engine, retention, now)
-            if dropped:
-                log.info("partitions_dropped", partitions=dropped)
+    async def _do_if_due(self, duty: Duty) -> None:
+        if time.monotonic() < duty.due:
+            return
+        duty.due = time.monotonic() + duty.interval
+        try:
+            await duty.work()
+        except Exception as error:  # noqa: BLE001 -- one duty's trouble must not keep the others from being done
+            metrics.DUTY_FAILURES.labels(duty.name).inc()
+            log.warning("duty_failed", duty=duty.name, error=_first_line(error), retry_in=duty.interval)
 
-    def _is_due(self, duty: str, interval: float) -> bool:
-        now = time.monotonic()
-        if now < self._due[duty]:
-            return False
-        self._due[duty] = now + interval
-        return True
+    async def _watch_queues(self) -> None:
+        now = datetime.now(UTC)
+        queues = await asyncio.to_thread(self._store.open_queues, now - QUEUE_PATIENCE)
+        checks = await self._queues.look(queues, now)
+        await asyncio.to_thread(self._store.mark_queues, checks)
+
+    async def _keep_partitions(self) -> None:
+        now = datetime.now(UTC)
+        await asyncio.to_thread(ensure_partitions, self._engine, now)
+        dropped = await asyncio.to_thread(drop_expired, self._engine, self._retention, now)
+        if dropped:
+            log.info("partitions_dropped", partitions=dropped)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:500]

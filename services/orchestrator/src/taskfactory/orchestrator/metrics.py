@@ -27,6 +27,11 @@ TASKS_WAITING = Gauge(
     "taskfactory_tasks_waiting_for_worker", "Open tasks on a queue that no worker polls.", ["queue", "kind"]
 )
 RECONCILED = Counter(
-    "taskfactory_reconciled_total", "What the reconciler did: settled, restarted, republished.", ["action"]
+    "taskfactory_reconciled_total",
+    "What the reconciler did with runs whose execution is gone: settled, restarted, or failed to (and tries again).",
+    ["action"],
+)
+DUTY_FAILURES = Counter(
+    "taskfactory_leader_duty_failures_total", "Turns of a leader's duty that failed and are repeated.", ["duty"]
 )
 LEADING = Gauge("taskfactory_leading", "1 in the one orchestrator that reconciles and watches queues.")

@@ -13,6 +13,7 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.orchestrator import metrics
 from taskfactory.registry import OpenQueue, QueueCheck
@@ -41,6 +42,8 @@ class QueueWatch:
     async def look(self, queues: Sequence[OpenQueue], now: datetime) -> list[QueueCheck]:
         """Ask Temporal about the pollers of each queue; log and count what changed.
 
+        A queue that Temporal refuses to describe counts as not polled.
+
         Args:
             queues: queues that have open tasks.
             now: the time against which the last polls are judged.
@@ -53,13 +56,17 @@ class QueueWatch:
         return checks
 
     async def _look_at(self, queue: OpenQueue, now: datetime) -> QueueCheck:
-        answer = await self._client.workflow_service.describe_task_queue(
-            DescribeTaskQueueRequest(
-                namespace=self._client.namespace,
-                task_queue=TaskQueue(name=queue.queue),
-                task_queue_type=_TYPES[queue.kind],
-            )
+        request = DescribeTaskQueueRequest(
+            namespace=self._client.namespace,
+            task_queue=TaskQueue(name=queue.queue),
+            task_queue_type=_TYPES[queue.kind],
         )
+        try:
+            answer = await self._client.workflow_service.describe_task_queue(request)
+        except RPCError as error:
+            if error.status != RPCStatusCode.INVALID_ARGUMENT:
+                raise
+            return QueueCheck(queue=queue.queue, kind=queue.kind, polled=False)
         polled = is_polled((_last_poll(poller) for poller in answer.pollers), now)
         return QueueCheck(queue=queue.queue, kind=queue.kind, polled=polled)
 

@@ -1,20 +1,24 @@
 """Nothing is claimed and forgotten: what ended badly in Temporal is settled in the registry and on Kafka.
 
-Two looks, since neither alone sees everything:
+Three looks, since none alone sees everything:
 
 - *Executions that ended badly* (terminated, timed out, failed, cancelled), by Temporal's visibility, from a watermark
   on: quick, and the only way to find one that ended before it claimed anything.
-- *Runs that are open for long*, by the registry, a page at a time: finds executions that vanished altogether.
+- *Runs that are open for long*, by the registry, a page at a time: finds executions that vanished altogether, and those
+  that ended without recording it.
+- *Runs whose settling was begun*, by the registry: rows are committed before their outcomes are published, and a crash
+  in between must be found again even if Temporal knows the execution no more.
 
 The verdict is about the workflow id's *current* execution, so a reset (which terminates the execution it resets) and an
 earlier restart are left alone. Settling is idempotent: the first terminal state in the row wins, and outcomes are
-published from the rows under deterministic ids, so that a repeat only repeats an id.
+published from the rows under deterministic ids, so that a repeat only repeats an id. Each run is settled on its own,
+and one that can't be settled holds up no other: it is tried again in the next pass.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -31,13 +35,15 @@ from taskfactory.orchestrator.publisher import OutcomePublisher
 from taskfactory.orchestrator.settings import OrchestratorSettings
 from taskfactory.registry import RunCursor, RunEnd, RunStore
 
-log = structlog.get_logger("taskfactory.orchestrator")
-
-OVERLAP: Final = timedelta(minutes=2)
-"""Visibility is written a little after an execution closes; each look reaches back by so much."""
+OVERLAP: Final = timedelta(hours=1)
+"""Visibility is written some time after an execution closes; each look reaches back by so much."""
 FIRST_LOOK_BACK: Final = timedelta(days=7)
 PAGE: Final = 50
-"""Long-open runs that are looked up in one pass."""
+"""Runs that are looked up in one go."""
+BEGUN: Final = 1000
+"""Runs that were begun earlier and are gone on with in one pass; so many would have to be stuck to hold up others."""
+AT_ONCE: Final = 10
+"""Runs that are settled at the same time."""
 CURSOR: Final = "closed-executions"
 
 _BADLY: Final = {
@@ -45,12 +51,15 @@ _BADLY: Final = {
     WorkflowExecutionStatus.TIMED_OUT: "timed out",
     WorkflowExecutionStatus.FAILED: "failed",
     WorkflowExecutionStatus.CANCELED: "was cancelled",
+    WorkflowExecutionStatus.COMPLETED: "completed",
 }
+
+log = structlog.get_logger("taskfactory.orchestrator")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of an execution that did not end by itself."""
+    """What became of a run's current execution, which is closed or gone."""
 
     run_id: str
     status: WorkflowExecutionStatus | None
@@ -62,6 +71,11 @@ class Verdict:
     def cancelled(self) -> bool:
         """Whether somebody asked for the end, so that starting again would be against their will."""
         return self.status == WorkflowExecutionStatus.CANCELED
+
+    @property
+    def orderly(self) -> bool:
+        """Whether the execution itself says that it did everything, a run's end and its outcomes included."""
+        return self.status in {WorkflowExecutionStatus.CANCELED, WorkflowExecutionStatus.COMPLETED}
 
 
 class Reconciler:
@@ -78,51 +92,85 @@ class Reconciler:
         self._handled: set[tuple[str, str]] = set()
         self._swept_to: RunCursor | None = None
 
-    async def reconcile(self, now: datetime) -> None:
-        """One pass of both looks.
+    async def reconcile(self) -> None:
+        """One pass of all three looks.
 
         Raises:
             RPCError: Temporal did not answer; the pass is repeated as a whole.
             SQLAlchemyError: the same for the registry.
         """
-        await self._look_at_closed(now)
-        await self._look_at_long_open(now)
+        await self._go_on_with_begun()
+        await self._look_at_closed()
+        await self._look_at_long_open()
 
-    async def _look_at_closed(self, now: datetime) -> None:
-        since = await asyncio.to_thread(self._store.watermark, CURSOR) or now - FIRST_LOOK_BACK
-        seen: set[tuple[str, str]] = set()
-        suspects: list[str] = []
-        async for execution in self._client.list_workflows(closed_badly_query(self._queue, since - OVERLAP)):
-            seen.add((execution.id, execution.run_id))
-            if (execution.id, execution.run_id) not in self._handled:
-                suspects.append(execution.id)
-        await self._settle(suspects)
-        self._handled = seen
-        await asyncio.to_thread(self._store.set_watermark, CURSOR, now)
+    async def _go_on_with_begun(self) -> None:
+        begun = await asyncio.to_thread(self._store.settling, BEGUN)
+        failed = await self._settle_all(begun, begun=True)
+        await asyncio.to_thread(self._store.settled, [run_id for run_id in begun if run_id not in failed])
 
-    async def _look_at_long_open(self, now: datetime) -> None:
+    async def _look_at_closed(self) -> None:
+        # Close times and the watermark are Temporal's, never this machine's clock: the two may differ.
+        watermark = await asyncio.to_thread(self._store.watermark, CURSOR)
+        since = (watermark or datetime.now(UTC) - FIRST_LOOK_BACK) - OVERLAP
+        seen: dict[tuple[str, str], datetime | None] = {}
+        async for execution in self._client.list_workflows(closed_badly_query(self._queue, since)):
+            seen[execution.id, execution.run_id] = execution.close_time
+        suspects = [key for key in seen if key not in self._handled]
+        failed = await self._settle_all([run_id for run_id, _ in suspects])
+        self._handled = {key for key in seen if key[0] not in failed}
+        closed = [at for key, at in seen.items() if at is not None]
+        unsettled = [at for key, at in seen.items() if at is not None and key[0] in failed]
+        if closed:
+            await asyncio.to_thread(self._store.set_watermark, CURSOR, min([max(closed), *unsettled]))
+
+    async def _look_at_long_open(self) -> None:
         page = await asyncio.to_thread(
-            self._store.open_runs, started_before=now - self._grace, after=self._swept_to, limit=PAGE
+            self._store.open_runs,
+            started_before=datetime.now(UTC) - self._grace,
+            after=self._swept_to,
+            limit=PAGE,
         )
         self._swept_to = page[-1].cursor if len(page) == PAGE else None
-        await self._settle([run.run_id for run in page])
+        await self._settle_all([run.run_id for run in page])
 
-    async def _settle(self, run_ids: Sequence[str]) -> None:
-        verdicts = [verdict for run_id in dict.fromkeys(run_ids) if (verdict := await self._judge(run_id)) is not None]
-        if not verdicts:
+    async def _settle_all(self, run_ids: Sequence[str], *, begun: bool = False) -> set[str]:
+        """Settle what needs it; returns the runs for which that failed.
+
+        Args:
+            run_ids: runs that may need it.
+            begun: whether their settling was begun before, so that their rows say nothing about what was published.
+        """
+        slots = asyncio.Semaphore(AT_ONCE)
+        failed: set[str] = set()
+
+        async def settle(run_id: str) -> None:
+            async with slots:
+                try:
+                    await self._settle(run_id, begun=begun)
+                except Exception as error:  # noqa: BLE001 -- whatever is wrong with one run, the others are settled
+                    failed.add(run_id)
+                    metrics.RECONCILED.labels("failed").inc()
+                    log.warning("run_not_settled", run_id=run_id, error=f"{type(error).__name__}: {error}"[:500])
+
+        async with asyncio.TaskGroup() as group:
+            for run_id in dict.fromkeys(run_ids):
+                group.create_task(settle(run_id))
+        return failed
+
+    async def _settle(self, run_id: str, *, begun: bool) -> None:
+        verdict = await self._judge(run_id)
+        if verdict is None:
             return
-        claimed = await asyncio.to_thread(self._store.claimed, [verdict.run_id for verdict in verdicts])
-        for verdict in verdicts:
-            if verdict.run_id not in claimed and verdict.execution is not None:
-                await self._start_again(verdict, verdict.execution)
-        lost = [verdict for verdict in verdicts if verdict.run_id in claimed]
-        # A run that carried out its own cancellation has recorded and published it.
-        await self._end(
-            [verdict for verdict in lost if not verdict.cancelled or claimed[verdict.run_id].state == "running"]
-        )
+        # Read after the verdict: a run that ended meanwhile is seen as ended.
+        claimed = (await asyncio.to_thread(self._store.claimed, [run_id])).get(run_id)
+        if claimed is not None:
+            if begun or claimed.state == "running" or not verdict.orderly:
+                await self._end(verdict)
+        elif verdict.execution is not None and verdict.status != WorkflowExecutionStatus.COMPLETED:
+            await self._start_again(verdict, verdict.execution)
 
     async def _judge(self, run_id: str) -> Verdict | None:
-        """None when the workflow id's current execution is running or ended by itself."""
+        """None when the workflow id's current execution is running."""
         handle = self._client.get_workflow_handle(run_id)
         try:
             execution = await handle.describe()
@@ -153,9 +201,9 @@ class Reconciler:
         run = await self._input_of(execution)
         if verdict.cancelled:
             # Cancelled before its first step: record it as what it is, without doing anything.
-            (planned,) = await asyncio.to_thread(self._store.plan, [run], lambda _: execution.run_id, lambda _: [])
+            (planned,) = await asyncio.to_thread(self._store.plan, [run], execution.run_id, lambda _: [])
             if planned.state != "duplicate":
-                await self._end([verdict])
+                await self._end(verdict)
             return
         try:
             await self._client.start_workflow(
@@ -181,27 +229,24 @@ class Reconciler:
         message = f"{execution.id}: its history has no first event"
         raise LookupError(message)
 
-    async def _end(self, verdicts: Sequence[Verdict]) -> None:
-        if not verdicts:
-            return
-        ends = [
-            RunEnd(
-                run_id=verdict.run_id,
-                status="cancelled" if verdict.cancelled else "failed",
-                error=failure("Cancelled" if verdict.cancelled else "ExecutionLost", verdict.reason),
-            )
-            for verdict in verdicts
-        ]
-        await asyncio.to_thread(self._store.finish, [], ends)
+    async def _end(self, verdict: Verdict) -> None:
+        kind = "Cancelled" if verdict.cancelled else "ExecutionLost"
+        end = RunEnd(
+            run_id=verdict.run_id,
+            status="cancelled" if verdict.cancelled else "failed",
+            error=failure(kind, verdict.reason),
+        )
+        await asyncio.to_thread(self._store.begin_settling, [verdict.run_id])
+        await asyncio.to_thread(self._store.finish, [], [end])
         # Not only what changed now: an execution may have died between writing an end and publishing it.
-        ended = await asyncio.to_thread(self._store.ended, [verdict.run_id for verdict in verdicts])
+        ended = await asyncio.to_thread(self._store.ended, [verdict.run_id])
         await asyncio.to_thread(self._publisher.publish, ended)
         for task in ended.tasks:
             if task.type == "workflow" and task.status in {"failed", "cancelled"}:
                 await self._cancel_child(task.task_id)
-        for verdict in verdicts:
-            metrics.RECONCILED.labels("settled").inc()
-            log.warning("run_settled", run_id=verdict.run_id, reason=verdict.reason)
+        await asyncio.to_thread(self._store.settled, [verdict.run_id])
+        metrics.RECONCILED.labels("settled").inc()
+        log.warning("run_settled", run_id=verdict.run_id, reason=verdict.reason)
 
     async def _cancel_child(self, workflow_id: str) -> None:
         try:
@@ -212,7 +257,7 @@ class Reconciler:
 
 
 def closed_badly_query(queue: str, since: datetime) -> str:
-    """The visibility query for runs' executions that closed without ending by themselves."""
+    """The visibility query for runs' executions that did not end by themselves."""
     statuses = ", ".join(f"'{name}'" for name in ("Terminated", "TimedOut", "Failed", "Canceled"))
     return (
         f"WorkflowType = '{RUN_WORKFLOW}' AND TaskQueue = '{queue}' AND ExecutionStatus IN ({statuses}) "

@@ -15,6 +15,7 @@ from taskfactory.envelope.kafka import EnvelopeProducer
 from taskfactory.orchestrator.activities import RunActivities
 from taskfactory.orchestrator.leader import Leader
 from taskfactory.orchestrator.publisher import OutcomePublisher
+from taskfactory.orchestrator.registry_watch import RegistryWatch
 from taskfactory.orchestrator.settings import OrchestratorSettings
 from taskfactory.orchestrator.workflow import RunActivityWorkflow
 from taskfactory.registry import DefinitionStore, RunStore, open_engine
@@ -44,13 +45,13 @@ class Orchestrator:
         engine = open_engine(
             settings.database_url.get_secret_value(), pool_size=settings.max_concurrent_steps + LEADER_CONNECTIONS
         )
-        publisher = OutcomePublisher(lambda: EnvelopeProducer(settings.librdkafka()), settings)
+        publisher = OutcomePublisher(lambda: EnvelopeProducer(settings.producer_config()), settings)
         executor = ThreadPoolExecutor(settings.max_concurrent_steps, thread_name_prefix="step")
         try:
             await self._work(shared, client, engine, publisher, executor)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
-            await asyncio.to_thread(publisher.close)
+            await asyncio.to_thread(publisher.close, 0)
             engine.dispose()
 
     async def _work(
@@ -71,18 +72,28 @@ class Orchestrator:
             max_concurrent_workflow_tasks=settings.max_concurrent_runs,
             max_concurrent_local_activities=settings.max_concurrent_steps,
             max_cached_workflows=2000,
-            graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout / 2),
+            graceful_shutdown_timeout=timedelta(seconds=settings.drain_timeout / 4),
         )
+        shared.health.add_check("outcomes", publisher.problem)
+        registry = RegistryWatch(engine)
+        shared.health.add_check("registry", registry.problem)
         leader = Leader(engine, store, publisher, client, settings)
         leading = asyncio.create_task(leader.run(shared), name="leader")
+        watching = asyncio.create_task(registry.run(shared), name="registry")
         working = asyncio.create_task(worker.run(), name="worker")
         stopping = asyncio.create_task(shared.stop.wait(), name="stop")
         await asyncio.wait({leading, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        watching.cancel()
         if not shared.stop.is_set():
             for ended in (leading, working):
                 if ended.done():
                     ended.result()  # raises what ended it: the process must not go on without it
-        await asyncio.wait({leading, asyncio.create_task(worker.shutdown())}, timeout=settings.drain_timeout)
-        if not working.done():
+        draining = {leading, asyncio.create_task(worker.shutdown())}
+        _, undone = await asyncio.wait(draining, timeout=settings.drain_timeout / 2)
+        if undone:
+            # What still waits for Kafka fails now; Temporal has it done again elsewhere.
+            await asyncio.to_thread(publisher.close, 0)
+            _, undone = await asyncio.wait(undone, timeout=settings.drain_timeout / 2)
+        if undone or not working.done():
             log.warning("drain_incomplete", hint="Temporal hands the work in flight to another orchestrator")

@@ -14,8 +14,8 @@ class OrchestratorSettings(ProcessSettings, KafkaSettings, DatabaseSettings, Tem
     """Wire format of outcomes: CloudEvents JSON, CloudEvents binary mode, or Avro single-object."""
     max_outcome_bytes: int = Field(1_000_000, ge=10_000)
     """Largest outcome record; a larger one is published without its result. Kafka's own default is 1 MiB."""
-    max_payload_bytes: int = Field(2_000_000, ge=10_000)
-    """Largest input of a task; Temporal refuses payloads over 2 MiB."""
+    max_params_bytes: int = Field(1_000_000, ge=10_000)
+    """Largest params of one task. They cross to Temporal twice in one message, of which gRPC allows 4 MiB."""
     max_concurrent_runs: int = Field(100, ge=1)
     """Workflow tasks executed at the same time."""
     max_concurrent_steps: int = Field(20, ge=1)
@@ -28,3 +28,14 @@ class OrchestratorSettings(ProcessSettings, KafkaSettings, DatabaseSettings, Tem
     """Seconds between two looks at which task queues have workers."""
     runs_retention_days: int = Field(90, ge=1)
     """Days for which ended runs and their tasks are kept; the dedupe ledger is kept forever."""
+
+    def producer_config(self) -> dict[str, str]:
+        """The librdkafka properties of the producer of outcomes."""
+        defaults = {
+            "compression.type": "zstd",
+            # A topic that is not there is noticed within this time, not after half a minute.
+            "topic.metadata.propagation.max.ms": "3000",
+            # The broker decides what is too large, not the client.
+            "message.max.bytes": "100000000",
+        }
+        return defaults | self.librdkafka()

@@ -4,7 +4,9 @@ Reads top to bottom. Effects are in `activities.py`; everything here is determin
 replayed by the tests. Invariants:
 
 - Nothing runs before `plan` has claimed the run's dedupe keys and committed its task rows.
-- At most `WINDOW` tasks are open at a time, since Temporal refuses more than 2,000 pending.
+- At most `WINDOW` tasks are open at a time: Temporal refuses more than 2,000 pending, and a history over 50 MiB.
+- One page of tasks is started per workflow task, since gRPC takes no message over 4 MiB: `tasks_page` is an ordinary
+  activity, whose completion is a workflow task of its own.
 - An ended task is written and published while others are still open; what ends meanwhile goes together in the next
   write.
 - Before continuing as new, activities are drained; open child workflows stay open and are observed from then on.
@@ -14,6 +16,7 @@ replayed by the tests. Invariants:
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
@@ -23,6 +26,7 @@ from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import (
     ActivityError,
     ChildWorkflowError,
+    FailureError,
     WorkflowAlreadyStartedError,
     is_cancelled_exception,
 )
@@ -35,10 +39,10 @@ with workflow.unsafe.imports_passed_through():
     from taskfactory.registry import PlannedRun, RunEnd, StoredTask, TaskEnd
     from taskfactory.tasks import TaskInput
 
-WINDOW: Final = 500
+WINDOW: Final = 100
 """Tasks of one run that are open at the same time."""
 
-_STEP_TIMEOUT: Final = timedelta(seconds=30)
+_STEP_TIMEOUT: Final = timedelta(seconds=60)  # longer than a producer waits for Kafka
 _STEP_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=15))
 _OBSERVE_TIMEOUT: Final = timedelta(seconds=30)
 
@@ -107,17 +111,18 @@ class RunActivityWorkflow:
     async def _do_tasks(self) -> None:
         while True:
             await self._fill_window()
-            if not self._open:
+            if not self._open and (self._cancelling or not self._has_more()):
                 return
             await workflow.wait_condition(
                 lambda: bool(self._ended) or self._defect is not None or self._may_continue_as_new()
             )
             if self._defect is not None:
                 raise self._defect  # fails the workflow task: Temporal tries it again until the code is mended
-            if self._may_continue_as_new():
-                await self._continue_as_new()
             if self._ended and (self._open or self._has_more()):
                 await self._flush()
+            elif self._may_continue_as_new():
+                # Nothing is awaited between the look at what ended and this: an end that came between would be lost.
+                self._continue_as_new()
 
     def _has_more(self) -> bool:
         return bool(self._pending) or self._next_position is not None
@@ -125,11 +130,12 @@ class RunActivityWorkflow:
     async def _fill_window(self) -> None:
         while self._has_more() and len(self._open) < WINDOW and not self._cancelling and not self._draining():
             if not self._pending:
-                page = await workflow.execute_local_activity_method(
+                page = await workflow.execute_activity_method(
                     RunActivities.tasks_page,
                     args=[self._run.run_id, self._next_position],
                     start_to_close_timeout=_STEP_TIMEOUT,
                     retry_policy=_STEP_RETRY,
+                    summary=f"tasks from {self._next_position}",
                 )
                 self._pending.extend(page.tasks)
                 self._next_position = page.next_position
@@ -184,6 +190,7 @@ class RunActivityWorkflow:
                 task_queue=task.queue,
                 static_summary=f"{self._run.activity_name} / {task.name}",
                 execution_timeout=timedelta(seconds=task.timeout),
+                retry_policy=_retry_policy(task),
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 # The default would terminate an open task together with a run that continues as new.
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
@@ -207,9 +214,23 @@ class RunActivityWorkflow:
             )
         except (ActivityError, asyncio.CancelledError) as error:
             if is_cancelled_exception(error):
-                await workflow.get_external_workflow_handle(child.task_id).cancel()
-                return cancelled_end(self._run.run_id, child.task_id)
+                return await self._cancel_observed(child)
             raise
+
+    async def _cancel_observed(self, child: OpenChild) -> TaskEnd:
+        with suppress(FailureError):  # it is closed already
+            await workflow.get_external_workflow_handle(child.task_id).cancel()
+        try:
+            # It may have ended since the last look; then that is its end.
+            return await workflow.execute_activity_method(
+                RunActivities.observe_child,
+                args=[self._run.run_id, child.task_id],
+                start_to_close_timeout=_OBSERVE_TIMEOUT,
+                retry_policy=RetryPolicy(maximum_attempts=1),
+                summary=f"last look at {child.name}",
+            )
+        except ActivityError:
+            return cancelled_end(self._run.run_id, child.task_id)
 
     def _task_input(self, task: StoredTask) -> TaskInput:
         run = self._run
@@ -249,9 +270,7 @@ class RunActivityWorkflow:
     def _may_continue_as_new(self) -> bool:
         return self._draining() and not self._cancelling and self._open.keys() <= self._open_children.keys()
 
-    async def _continue_as_new(self) -> None:
-        if self._ended:
-            await self._flush()
+    def _continue_as_new(self) -> None:
         position = self._pending[0].position if self._pending else self._next_position
         progress = RunProgress(next_position=position, open_children=list(self._open_children.values()))
         workflow.continue_as_new(self._run.model_copy(update={"progress": progress}))

@@ -18,12 +18,14 @@ class FailedDelivery:
     Attributes:
         index: Its position in the list that was sent, from 0.
         identity: Its `(source, id)`.
+        code: librdkafka's name of the error, such as `MSG_SIZE_TOO_LARGE`; `NO_REPORT` when it said nothing in time.
         reason: The broker's or the client's words.
         fatal: The producer can send nothing any more; build a new one.
     """
 
     index: int
     identity: tuple[str, str]
+    code: str
     reason: str
     fatal: bool = False
 
@@ -42,7 +44,7 @@ class Deliveries:
         if error is None:
             self._settle(index, None)
         else:
-            self._fail(index, f"{error.name()}: {error.str()}", fatal=error.fatal())
+            self._fail(index, error.name(), f"{error.name()}: {error.str()}", fatal=error.fatal())
 
     def wait(self, timeout: float) -> tuple[FailedDelivery, ...]:
         """Wait for all reports, at most `timeout` seconds; return the failures in the order of the list."""
@@ -50,11 +52,11 @@ class Deliveries:
             self._changed.wait_for(lambda: not self._open, timeout)
             unreported = sorted(self._open)
         for index in unreported:
-            self._fail(index, "no report from the Kafka client in time; it may still be delivered")
+            self._fail(index, "NO_REPORT", "no report from the Kafka client in time; it may still be delivered")
         return tuple(sorted(self._failures, key=lambda failure: failure.index))
 
-    def _fail(self, index: int, reason: str, *, fatal: bool = False) -> None:
-        self._settle(index, FailedDelivery(index, self._identities[index], reason, fatal))
+    def _fail(self, index: int, code: str, reason: str, *, fatal: bool = False) -> None:
+        self._settle(index, FailedDelivery(index, self._identities[index], code, reason, fatal))
 
     def _settle(self, index: int, failure: FailedDelivery | None) -> None:
         with self._changed:

@@ -152,6 +152,12 @@ CREATE TABLE reconciler_state (
     watermark  timestamptz NOT NULL,
     updated_at timestamptz NOT NULL
 );
+
+CREATE TABLE settling_runs (
+    run_id text PRIMARY KEY,
+    since  timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE settling_runs IS 'runs whose end the reconciler writes and publishes: off the list when both is done';
 """
 
 
