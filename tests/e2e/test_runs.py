@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from temporalio.client import Client
 
+from taskfactory.envelope import decode
 from tests.e2e.platform import Platform, as_json, event, eventually, ids
 
 MIXED = """
@@ -77,6 +78,8 @@ def test_tasks_of_every_kind_end_in_outcomes_that_say_what_happened(platform: Pl
     assert (trigger["source"], trigger["id"], trigger["type"]) == ("/tests", "event-1", "test.order")
     assert (trigger["topic"], trigger["offset"]) == (platform.topic, 0)
     assert failed.causationid == "event-1"
+    keys = {(key, decode(value, headers).subject) for value, headers, key in platform.records(platform.outcomes_topic)}
+    assert keys == {(b"subject-1", "subject-1"), (b"subject-200", "subject-200")}, "keyed as the triggering record"
     states = {run["state"] for run in as_json(platform.run("get", "runs", "-o", "json"))}
     assert states == {"failed", "completed"}
     skipped = platform.scalar("SELECT count(*) FROM tasks WHERE state = 'skipped'")

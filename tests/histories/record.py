@@ -51,7 +51,7 @@ DEFINITIONS = {
 
 def write(name: str, history: str) -> None:
     """One history; names of this machine are taken out, long ones are compressed."""
-    scrubbed = re.sub(r'"(identity|stackTrace)": *"(?:[^"\\\\]|\\\\.)*"', r'"\1": ""', history)
+    scrubbed = re.sub(r'"(identity|stackTrace)": *"(?:[^"\\]|\\.)*"', r'"\1": ""', history)
     scrubbed = scrubbed.replace(f"@{socket.gethostname()}", "@host")
     if len(scrubbed) > 200_000:  # about where a diff stops being readable
         (FOLDER / f"{name}.json.gz").write_bytes(gzip.compress(scrubbed.encode(), mtime=0))
