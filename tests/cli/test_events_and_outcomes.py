@@ -29,12 +29,19 @@ def test_events_keep_the_numbers_of_their_lines() -> None:
     assert [number for number, _ in read_events([b"", GOOD, b"  ", GOOD], "f")] == [2, 4]
 
 
-def test_every_wrong_line_is_listed_and_nothing_is_sent() -> None:
+def test_wrong_lines_are_listed_and_nothing_is_sent() -> None:
     with pytest.raises(BadInput) as refused:
         read_events([GOOD, b"{", GOOD.replace(b'"id"', b'"no"'), b"[]"], "events.jsonl")
     *lines, last = refused.value.messages
     assert [text.split(" ")[0] for text in lines] == ["events.jsonl:2:", "events.jsonl:3:", "events.jsonl:4:"]
-    assert last == "nothing was sent"
+    assert last == "nothing was sent: 3 of 4 events are not valid"
+
+
+def test_of_many_wrong_lines_the_first_are_listed_and_all_counted() -> None:
+    with pytest.raises(BadInput) as refused:
+        read_events([b"no event"] * 40, "README.md")
+    assert len(refused.value.messages) == 12
+    assert refused.value.messages[-2:] == ("… and 30 more", "nothing was sent: 40 of 40 events are not valid")
 
 
 def test_wrong_lines_end_the_command_before_kafka_is_asked(tmp_path: Path) -> None:

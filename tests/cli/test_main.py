@@ -7,9 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from taskfactory.cli.errors import OperationFailed
-from taskfactory.cli.kafka import START_IT, kafka
+from taskfactory.cli.kafka import kafka
 from taskfactory.cli.main import OWN_COMMANDS, app
 from taskfactory.cli.plugins import resolve
+from taskfactory.cli.settings import reaching
 from taskfactory.runtime import KafkaSettings
 
 runner = CliRunner()
@@ -75,12 +76,31 @@ def test_an_unreachable_database_is_a_sentence_with_a_hint_and_no_password() -> 
     assert "hidden" not in shown.stderr
 
 
-def test_an_unreachable_kafka_is_a_sentence_with_a_hint() -> None:
+def test_an_unreachable_kafka_is_a_sentence_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TASKFACTORY_KAFKA_BOOTSTRAP_SERVERS", raising=False)
     settings = KafkaSettings(kafka_bootstrap_servers="127.0.0.1:1")
     with pytest.raises(OperationFailed) as failed, kafka(settings, answer_seconds=0.2):
         pass
     assert failed.value.messages[0].startswith("Kafka at 127.0.0.1:1 could not be used: ")
-    assert failed.value.messages[0].endswith(START_IT)
+    assert failed.value.messages[0].endswith(
+        "TASKFACTORY_KAFKA_BOOTSTRAP_SERVERS is not set; for the local stack: "
+        'set -a; eval "$(taskfactory dev up --format env)"; set +a'
+    )
+
+
+@pytest.mark.parametrize("name", ["TASKFACTORY_DATABASE_URL", "TASKFACTORY_TEMPORAL_ADDRESS"])
+def test_the_hint_depends_on_whether_the_address_was_given(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(name, raising=False)
+    assert reaching(name).startswith(f"{name} is not set; ")
+    monkeypatch.setenv(name, "somewhere")
+    assert reaching(name) == f"Start it (`taskfactory dev up`), or check {name}."
+
+
+def test_a_value_that_is_not_offered_is_told_without_jargon() -> None:
+    shown = runner.invoke(app, ["get", "foo"])
+    assert shown.exit_code == 2
+    assert "Value error" not in shown.stderr
+    assert "'foo' is not one of" in shown.stderr
 
 
 @pytest.mark.parametrize(

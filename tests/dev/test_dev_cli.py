@@ -1,6 +1,7 @@
 """`taskfactory dev` without a server."""
 
 import json
+import socket
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from taskfactory.dev.cli import app, as_env, as_json, as_table
-from taskfactory.dev.endpoints import Endpoints
+from taskfactory.dev.endpoints import HOST, Endpoints
 from taskfactory.dev.state import Mode, StackState, StateFolder
 
 PORTS = {"kafka": 1, "kafka_controller": 2, "temporal": 3, "ui": 4, "postgres": 5}
@@ -59,8 +60,30 @@ def test_status_fails_when_nothing_runs(tmp_path: Path) -> None:
 
 def test_down_of_nothing_is_no_error_and_makes_no_folder(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["down", "--state", str(tmp_path / "none")])
-    assert (result.exit_code, result.stdout) == (0, "nothing was running\n")
+    said = f"nothing was running in {tmp_path / 'none'}; for the stack of another folder give --state\n"
+    assert (result.exit_code, result.stdout) == (0, said)
     assert not (tmp_path / "none").exists()
+
+
+def test_status_of_a_folder_without_a_stack_says_where_it_looked(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["status", "--state", str(tmp_path)])
+    assert result.exit_code == 1
+    assert str(tmp_path) in result.stderr
+    assert "--state" in result.stderr
+
+
+def test_up_on_a_taken_port_leaves_no_folder(tmp_path: Path) -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        port = str(taken.getsockname()[1])
+        state = tmp_path / "a" / "state"
+        result = CliRunner().invoke(app, ["up", "--native", "--kafka-port", port, "--state", str(state)])
+    assert result.exit_code == 1
+    assert "--kafka-port" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_does_not_offer_the_completion_of_a_program_of_its_own() -> None:
+    assert "completion" not in CliRunner().invoke(app, ["--help"]).stdout
 
 
 def test_logs_of_an_unknown_part_name_the_known_ones(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def test_up_reuse_heal_and_down(tmp_path: Path) -> None:
         assert running.down() == ["kafka", "temporal", "postgres"]
         assert not any(process.is_running() and process.status() != "zombie" for process in family)
         assert (tmp_path / "stack" / "postgres").exists()
+        (tmp_path / "stack" / "demo" / "abcd").mkdir(parents=True)
     finally:
         running.down(wipe=True)
     assert not (tmp_path / "stack").exists()

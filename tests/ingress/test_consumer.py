@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from confluent_kafka import KafkaError
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
 from taskfactory.ingress.consumer import RecordConsumer
 from taskfactory.ingress.flow import InFlight, Limits
@@ -133,6 +134,17 @@ def test_a_lost_partition_is_not_committed(intake: Intake) -> None:
     assert intake.kafka.committed[ORDERS] == 1
 
 
+def test_work_on_a_lost_partition_is_left_to_its_next_owner(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS, REFUNDS)
+    intake.kafka.append(ORDERS, [0])
+    [lost] = intake.take(1)
+    intake.kafka.append(REFUNDS, [0])
+    [kept] = intake.take(1)
+    intake.kafka.lose(ORDERS)
+    assert lost.assignment.withdrawn
+    assert not kept.assignment.withdrawn
+
+
 def test_a_completion_from_before_a_rebalance_commits_nothing_after_it(intake: Intake) -> None:
     intake.kafka.assign(ORDERS)
     intake.kafka.append(ORDERS, [0])
@@ -186,6 +198,26 @@ def test_a_fatal_kafka_error_ends_the_thread_loudly(intake: Intake) -> None:
         intake.consumer.finished.result(PATIENCE)
     assert intake.consumer.problem() == "the consumer's thread has ended"
     assert intake.kafka.closed
+
+
+def test_a_broker_that_goes_away_and_comes_back_is_one_line_each(intake: Intake) -> None:
+    refused = KafkaError(KafkaError._TRANSPORT, "Connect to broker:1 failed: Connection refused")
+    gone = KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down")
+    with capture_logs() as lines:
+        for _ in range(3):
+            intake.kafka.raise_error(refused)
+            intake.kafka.raise_error(gone)
+        for _ in range(2):
+            intake.kafka.report(STEADY)
+    told = [(line["event"], line.get("error")) for line in lines if line["log_level"] != "debug"]
+    assert told == [("dependency_unreachable", refused.str()), ("dependency_back", None)]
+
+
+def test_a_topic_that_is_refused_over_and_over_is_one_line(intake: Intake) -> None:
+    with capture_logs() as lines:
+        for _ in range(3):
+            intake.kafka.refuse("orders", KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "no such topic"))
+    assert [line["message"] for line in lines if line["event"] == "kafka_error"] == ["no such topic"]
 
 
 def test_readiness_needs_a_place_in_the_group_and_a_broker(intake: Intake) -> None:

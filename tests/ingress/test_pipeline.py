@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from taskfactory.definitions import DefinitionSet
+from taskfactory.ingress.dead_letters import DeadLetter
 from taskfactory.ingress.pipeline import Pipeline, PipelineLimits
 from taskfactory.ingress.records import Assignment, Record
 from taskfactory.ingress.retrying import Dependency
@@ -108,6 +109,26 @@ async def test_a_broken_record_is_disposed_once_its_dead_letter_is_acknowledged(
     [letter] = workshop.dead_letters.letters
     assert letter.record.value == b"broken"
     assert len(workshop.waits) == 2
+
+
+async def test_a_broken_record_is_not_disposed_while_its_dead_letter_is_being_written(workshop: Workshop) -> None:
+    writing, acknowledged = asyncio.Event(), asyncio.Event()
+
+    class Slow(FakeDeadLetters):
+        async def write(self, letter: DeadLetter) -> None:
+            writing.set()
+            await acknowledged.wait()
+            await super().write(letter)
+
+    workshop.pipeline._dead_letters = Slow()
+    processing = asyncio.create_task(workshop.process(record(0, b"broken"), record(1, order(1))))
+    async with asyncio.timeout(PATIENCE):
+        await writing.wait()
+        await workshop._until_settled(1)  # the sound record does not wait for the broken one's letter
+    assert [settled.offset for settled, _ in workshop.settled] == [1]
+    acknowledged.set()
+    await processing
+    assert [(settled.offset, disposed) for settled, disposed in workshop.settled] == [(1, True), (0, True)]
 
 
 async def test_a_start_is_repeated_under_one_request_id_until_temporal_is_back(workshop: Workshop) -> None:

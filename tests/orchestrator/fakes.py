@@ -137,9 +137,7 @@ class FakeRunStore(RunStore):
     def claimed(self, run_ids: Collection[str]) -> dict[str, ClaimedRun]:
         return {run_id: ClaimedRun(self.rows[run_id].state) for run_id in run_ids if run_id in self.rows}
 
-    def open_runs(
-        self, *, started_before: datetime, after: RunCursor | None = None, limit: int = 500
-    ) -> list[OpenRun]:
+    def open_runs(self, *, started_before: datetime, after: RunCursor | None = None, limit: int = 500) -> list[OpenRun]:
         found = sorted(
             RunCursor(row.started_at, run_id)
             for run_id, row in self.rows.items()
@@ -191,11 +189,12 @@ class FakeExecution:
 
 
 class FakeTemporal:
-    """Executions by workflow id: the current one of each."""
+    """Executions: the current one of each workflow id, and earlier ones."""
 
     def __init__(self) -> None:
         self.data_converter = pydantic_data_converter
         self.executions: dict[str, FakeExecution] = {}
+        self.earlier: list[FakeExecution] = []
         self.started: list[tuple[RunInput, str]] = []
         self.cancelled: list[str] = []
         self.described: list[str] = []
@@ -214,7 +213,7 @@ class FakeTemporal:
     async def list_workflows(self, query: str) -> AsyncIterator[FakeExecution]:
         since = datetime.fromisoformat(re.findall(r"CloseTime >= '([^']+)'", query)[0])
         statuses = {name.upper() for name in re.findall(r"'(\w+)'", query.partition("ExecutionStatus IN")[2])}
-        for execution in list(self.executions.values()):
+        for execution in [*self.earlier, *self.executions.values()]:
             asked_for = execution.status.name.replace("_", "") in statuses
             if execution.visible and asked_for and execution.close_time and execution.close_time >= since:
                 yield execution

@@ -34,7 +34,7 @@ def activity_error(
     return error
 
 
-def child_error(cause: BaseException) -> ChildWorkflowError:
+def child_error(cause: BaseException, retry_state: RetryState = RetryState.RETRY_POLICY_NOT_SET) -> ChildWorkflowError:
     error = ChildWorkflowError(
         "child failed",
         namespace="",
@@ -43,7 +43,7 @@ def child_error(cause: BaseException) -> ChildWorkflowError:
         workflow_type="t",
         initiated_event_id=1,
         started_event_id=2,
-        retry_state=RetryState.RETRY_POLICY_NOT_SET,
+        retry_state=retry_state,
     )
     error.__cause__ = cause
     return error
@@ -63,7 +63,10 @@ def timeout(type_: TimeoutType, last: BaseException | None = None) -> TimeoutErr
         (activity_error(timeout(TimeoutType.HEARTBEAT)), "failed", "Timeout"),
         (activity_error(timeout(TimeoutType.SCHEDULE_TO_CLOSE)), "expired", "Expired"),
         (activity_error(timeout(TimeoutType.SCHEDULE_TO_START)), "expired", "Expired"),
+        (activity_error(ApplicationError("no", type="Away"), RetryState.TIMEOUT), "expired", "Expired"),
+        (activity_error(timeout(TimeoutType.START_TO_CLOSE), RetryState.TIMEOUT), "expired", "Expired"),
         (activity_error(CancelledError()), "cancelled", "Cancelled"),
+        (child_error(ApplicationError("no", type="Away"), RetryState.TIMEOUT), "expired", "Expired"),
         (child_error(ApplicationError("no", type="Refused")), "failed", "Refused"),
         (child_error(timeout(TimeoutType.START_TO_CLOSE)), "expired", "Expired"),
         (child_error(CancelledError()), "cancelled", "Cancelled"),
@@ -96,6 +99,13 @@ def test_a_timeout_says_what_the_last_attempt_failed_with() -> None:
     end = end_from_error("run", stored_task(), error)
     assert end.error is not None
     assert "OSError: disk full" in end.error.message
+
+
+def test_a_task_whose_next_attempt_would_come_too_late_says_what_the_last_one_failed_with() -> None:
+    error = activity_error(ApplicationError("disk full", {"attempts": 3}, type="OSError"), RetryState.TIMEOUT)
+    end = end_from_error("run", stored_task(), error)
+    assert end.error is not None
+    assert (end.attempts, "OSError: disk full" in end.error.message) == (3, True)
 
 
 def test_a_long_message_is_cut_and_says_so() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -61,3 +62,14 @@ def test_a_service_that_just_ends_is_a_failure() -> None:
     process = start("return")
     process.wait(10)
     assert process.returncode == 1
+
+
+def test_a_metrics_port_that_is_taken_is_told_with_its_variable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        program = PROGRAM.replace("metrics_port=0", f"metrics_port={taken.getsockname()[1]}")
+        ended = subprocess.run(
+            [sys.executable, "-c", program.replace("{body}", "pass")], capture_output=True, text=True, check=False
+        )
+    assert ended.returncode == 1
+    assert "start_failed" in ended.stderr
+    assert "TASKFACTORY_METRICS_PORT" in ended.stderr

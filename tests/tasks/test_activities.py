@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from temporalio.exceptions import ApplicationError
+from structlog.testing import capture_logs
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
 
 from taskfactory.envelope import ActivityRef, Trigger
@@ -65,6 +66,15 @@ async def test_heartbeats_reach_temporal_with_their_details() -> None:
     environment.on_heartbeat = lambda *details: beats.append(details)
     await run(beat, environment=environment)
     assert beats == [(), ({"done": 1},)]
+
+
+async def test_a_task_that_fails_as_meant_is_one_line_in_the_log() -> None:
+    with capture_logs() as lines, pytest.raises(ApplicationError) as failed:
+        await run(refuse)
+    assert [(line["event"], line["task_id"], line["type"]) for line in lines] == [
+        ("task_failed", "run/reserve/0", "OutOfStock")
+    ]
+    assert failed.value.category is ApplicationErrorCategory.BENIGN  # the SDK logs these at level debug
 
 
 async def test_a_handler_that_gives_up_is_not_retried() -> None:

@@ -23,6 +23,7 @@ app = typer.Typer(
     name="dev",
     help="The local stack: Kafka, Temporal and PostgreSQL.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -100,7 +101,7 @@ def down(
         stopped = Stack(state).down(wipe=wipe)
     except DevError as error:
         raise _failed(error) from error
-    typer.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+    typer.echo(f"stopped {', '.join(stopped)}" if stopped else _nothing_runs(state))
 
 
 @app.command()
@@ -115,6 +116,8 @@ def status(
         typer.echo(json.dumps([asdict(part) for part in parts], indent=2))
     else:
         Console().print(_status_table(parts))
+        if not any(part.address for part in parts):
+            typer.echo(_nothing_runs(state), err=True)
     if any(part.problem for part in parts):
         raise typer.Exit(1)
 
@@ -171,6 +174,10 @@ def _status_table(parts: tuple[PartStatus, ...]) -> Table:
         health = f"[red]{part.problem}[/]" if part.problem else "[green]up[/]"
         table.add_row(part.name, str(part.pid or "-"), part.address or "-", health)
     return table
+
+
+def _nothing_runs(state: Path) -> str:
+    return f"nothing was running in {state.absolute()}; for the stack of another folder give --state"
 
 
 def _failed(error: DevError) -> typer.Exit:

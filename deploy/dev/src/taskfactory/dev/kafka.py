@@ -15,7 +15,7 @@ from taskfactory.dev.endpoints import HOST, Endpoints
 from taskfactory.dev.errors import ToolMissingError
 from taskfactory.dev.part import Say
 from taskfactory.dev.processes import Launch
-from taskfactory.dev.provision import create_topics
+from taskfactory.dev.provision import MAX_RECORD_BYTES, create_topics
 from taskfactory.dev.versions import parse_version, tool_version
 
 _ASSETS = files("taskfactory.dev") / "assets" / "kafka"
@@ -45,8 +45,8 @@ SETTINGS = {
     "group.consumer.session.timeout.ms": "10000",
     "group.consumer.min.heartbeat.interval.ms": "100",
     "group.consumer.heartbeat.interval.ms": "1000",
-    "message.max.bytes": "10485760",
-    "replica.fetch.max.bytes": "10485760",
+    "message.max.bytes": str(MAX_RECORD_BYTES),
+    "replica.fetch.max.bytes": str(MAX_RECORD_BYTES),
 }
 
 

@@ -9,6 +9,11 @@ from taskfactory.dev.endpoints import DATABASE, DLQ_TOPIC, EVENTS_TOPIC, OUTCOME
 from taskfactory.dev.probes import kafka_admin
 
 PARTITIONS = {EVENTS_TOPIC: 4, OUTCOMES_TOPIC: 4, DLQ_TOPIC: 1}
+MAX_RECORD_BYTES = 10_485_760
+"""The brokers' own limit, which topics without one have."""
+DLQ_MARGIN_BYTES = 1_048_576
+"""What a dead letter's headers may add to the record that it carries; `taskfactory migrate` asks for the same."""
+TOPIC_CONFIG = {DLQ_TOPIC: {"max.message.bytes": str(MAX_RECORD_BYTES + DLQ_MARGIN_BYTES)}}
 _TIMEOUT = 30.0
 
 
@@ -18,7 +23,7 @@ def create_topics(endpoints: Endpoints) -> None:
     Raises:
         KafkaException: The broker refused one for another reason.
     """
-    topics = [NewTopic(name, num_partitions=count, replication_factor=1) for name, count in PARTITIONS.items()]
+    topics = [NewTopic(name, count, 1, config=TOPIC_CONFIG.get(name, {})) for name, count in PARTITIONS.items()]
     admin = kafka_admin(endpoints)  # outlives its futures, which it would cancel
     for created in admin.create_topics(topics, operation_timeout=_TIMEOUT).values():
         try:

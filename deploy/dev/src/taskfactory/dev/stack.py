@@ -5,7 +5,7 @@ from pathlib import Path
 
 from taskfactory.dev.compose import ComposeStack, engine_answers
 from taskfactory.dev.endpoints import Endpoints
-from taskfactory.dev.errors import ModeError
+from taskfactory.dev.errors import DevError, ModeError
 from taskfactory.dev.kafka import Kafka
 from taskfactory.dev.native import NativeStack
 from taskfactory.dev.part import Part
@@ -44,7 +44,7 @@ class Stack:
         Raises:
             DevError: It could not; the message says what to do.
         """
-        with self._folder.locked():
+        with self._folder.unmade_on(DevError), self._folder.locked():
             return self._backend(self._decide()).up(self._ports, progress or Silent())
 
     def down(self, *, wipe: bool = False) -> list[str]:

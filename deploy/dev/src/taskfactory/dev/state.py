@@ -4,12 +4,13 @@ state.json            the way it runs, its ports, its processes
 lock                  held by whoever changes the stack
 logs/<part>.log       what each server prints
 <part>/               each server's data and configuration
+demo/                 logs and journals of demos on this stack
 """
 
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -100,6 +101,20 @@ class StateFolder:
         with exclusive(self.path / "lock"):
             yield
 
+    @contextmanager
+    def unmade_on(self, error: type[Exception]) -> Iterator[None]:
+        """When this error leaves the block, remove the folders that are new since, if nothing was kept in them."""
+        new = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        try:
+            yield
+        except error:
+            if new and [path.name for path in self.path.iterdir()] == ["lock"]:
+                (self.path / "lock").unlink()
+                with suppress(OSError):  # another command has begun to use them
+                    for folder in new:
+                        folder.rmdir()
+            raise
+
     def read(self) -> StackState:
         """Read the state; an empty one when there is none."""
         try:
@@ -124,8 +139,9 @@ class StateFolder:
         return {path.stem: path for path in sorted((self.path / "logs").glob("*.log"))}
 
     def wipe(self) -> None:
-        """Remove what this class wrote, and the folder if nothing else is in it; call it with the lock held."""
-        shutil.rmtree(self.path / "logs", ignore_errors=True)
+        """Remove what this class and the demo wrote, and the folder if it is empty then; call it with the lock held."""
+        for name in ("logs", "demo"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
         for name in ("state.json", "state.json.new", "lock"):
             (self.path / name).unlink(missing_ok=True)
         if not any(self.path.iterdir()):

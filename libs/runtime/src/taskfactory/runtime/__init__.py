@@ -3,6 +3,7 @@
 from taskfactory.runtime.failpoints import failpoint
 from taskfactory.runtime.health import Health, HealthServer
 from taskfactory.runtime.logs import configure_logs
+from taskfactory.runtime.outage import Outage
 from taskfactory.runtime.service import Service, Shared, serve
 from taskfactory.runtime.settings import (
     CommaList,
@@ -22,6 +23,7 @@ __all__ = [
     "Health",
     "HealthServer",
     "KafkaSettings",
+    "Outage",
     "ProcessSettings",
     "Service",
     "Shared",

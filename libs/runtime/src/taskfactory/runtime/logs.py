@@ -2,9 +2,50 @@
 
 import logging
 import sys
-from typing import Literal
+import time
+from collections.abc import Callable
+from typing import Final, Literal
 
 import structlog
+
+LIBRDKAFKA_FORM: Final = "%s [%s] %s"
+"""How confluent-kafka hands librdkafka's lines on: facility, client, text."""
+CONNECTION_FACILITIES: Final = frozenset({"FAIL", "ERROR"})
+"""librdkafka's names for a connection that failed, and for what its clients' error callbacks hear of as well."""
+WATCHING: Final = "taskfactory.registry"
+"""What of ours warns at each attempt to reach the database."""
+REPEAT_SECONDS: Final = 60.0
+
+
+class Reconnecting(logging.Filter):
+    """Lets lines about attempts to connect pass once a minute and kind: every client tries again and again.
+
+    That a dependency went away, and that it is back, is said in a line of its own (`Outage`). At level debug all lines
+    are written.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._next: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be written."""
+        kind = _connecting(record)
+        if kind is None or logging.getLogger().isEnabledFor(logging.DEBUG):
+            return True
+        now = self._clock()
+        if now < self._next.get(kind, now):
+            return False
+        self._next[kind] = now + REPEAT_SECONDS
+        return True
+
+
+def _connecting(record: logging.LogRecord) -> str | None:
+    if record.msg == LIBRDKAFKA_FORM and isinstance(record.args, tuple):
+        return "librdkafka" if record.args[0] in CONNECTION_FACILITIES else None
+    of_ours = record.name.startswith(WATCHING) and record.levelno == logging.WARNING
+    return record.msg if of_ours and isinstance(record.msg, str) else None
 
 
 def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -> None:
@@ -40,5 +81,6 @@ def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -
         )
     )
     root = logging.getLogger()
+    handler.addFilter(Reconnecting())
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -21,13 +21,17 @@ from temporalio.service import RPCError
 
 from taskfactory.runtime.health import Health, HealthServer
 from taskfactory.runtime.logs import configure_logs
+from taskfactory.runtime.outage import Outage
 from taskfactory.runtime.settings import ProcessSettings, TemporalSettings
-from taskfactory.runtime.temporal import connect
+from taskfactory.runtime.temporal import connect, connection_error
 
 GRACE_SECONDS: Final = 10.0
 """What a process may take beyond its drain timeout before it is ended from within."""
 CONNECT_RETRY_SECONDS: Final = 2.0
 HEALTH_CHECK_SECONDS: Final = 5.0
+METRICS_PORT_HINT: Final = (
+    "each process of a host needs a metrics port of its own: set TASKFACTORY_METRICS_PORT, 0 takes any free one"
+)
 
 log = structlog.get_logger("taskfactory.runtime")
 
@@ -63,29 +67,36 @@ class Shared:
             await asyncio.wait_for(self.stop.wait(), seconds)
 
     async def _connect(self, settings: TemporalSettings) -> Client | None:
+        address = settings.temporal_address
+        outage = Outage("temporal", address, "TASKFACTORY_TEMPORAL_ADDRESS")
         problem: list[str] = ["not connected yet"]
         self.health.add_check("temporal", lambda: problem[0] if problem else None)
         while not self.stop.is_set():
             try:
                 client = await connect(settings)
             except (RuntimeError, OSError) as error:
-                problem[:] = [f"no connection to {settings.temporal_address}: {error}"]
-                log.warning("temporal_unreachable", address=settings.temporal_address, error=str(error))
+                reason = connection_error(error)
+                problem[:] = [f"no connection to {address}: {reason}"]
+                outage.away(reason)
                 await self.pause(CONNECT_RETRY_SECONDS)
             else:
                 problem.clear()
-                self._watchers.append(asyncio.create_task(self._watch(client, settings.temporal_address, problem)))
+                outage.back()
+                self._watchers.append(asyncio.create_task(self._watch(client, address, problem, outage)))
                 return client
         return None
 
-    async def _watch(self, client: Client, address: str, problem: list[str]) -> None:
+    async def _watch(self, client: Client, address: str, problem: list[str], outage: Outage) -> None:
         while not self.stop.is_set():
             await self.pause(HEALTH_CHECK_SECONDS)
             try:
                 await client.service_client.check_health(timeout=timedelta(seconds=HEALTH_CHECK_SECONDS))
                 problem.clear()
+                outage.back()
             except (RPCError, RuntimeError) as error:
-                problem[:] = [f"no answer from {address}: {error}"]
+                reason = connection_error(error)
+                problem[:] = [f"no answer from {address}: {reason}"]
+                outage.away(reason)
 
 
 class Service(Protocol):
@@ -126,7 +137,11 @@ async def _run_all(services: Sequence[Service]) -> int:
 
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, ask_to_stop, signum.name)
-    server = HealthServer(shared.health, settings.metrics_host, settings.metrics_port)
+    try:
+        server = HealthServer(shared.health, settings.metrics_host, settings.metrics_port)
+    except OSError as taken:
+        log.error("start_failed", error=str(taken), metrics_port=settings.metrics_port, hint=METRICS_PORT_HINT)
+        return 1
     log.info("started", services=sorted(shared.names), metrics_port=server.port, pid=os.getpid())
     turning = asyncio.create_task(_turn(shared.health))
     running = {asyncio.create_task(service.run(shared), name=service.name) for service in services}
@@ -173,9 +188,4 @@ def serve(services: Sequence[Service]) -> None:
     """
     settings = services[0].settings
     configure_logs(settings.log_format, settings.log_level)
-    try:
-        status = asyncio.run(_run_all(services))
-    except OSError as error:
-        log.error("start_failed", error=str(error), metrics_port=settings.metrics_port)
-        status = 1
-    _exit(status)
+    _exit(asyncio.run(_run_all(services)))

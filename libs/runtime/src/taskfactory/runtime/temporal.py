@@ -1,10 +1,29 @@
 """The one way every process connects to Temporal."""
 
+import re
+from functools import cache
+from typing import Final
+
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import TLSConfig
 
 from taskfactory.runtime.settings import TemporalSettings, TemporalTls, pem
+
+CAUSE: Final = re.compile(r'message: "([^"]+)"')
+"""Where the SDK's core, which prints its whole structure of nested errors, has the sentences of the innermost ones."""
+
+CORE_LOG: Final = (
+    TelemetryFilter(core_level="WARN", other_level="ERROR").formatted() + ",temporalio_client::retry=ERROR"
+)
+"""The same, without a line for each poller that tries again while the server is away: `Outage` says that."""
+
+
+@cache
+def sdk_runtime() -> Runtime:
+    """The process's one runtime of the SDK's core."""
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=CORE_LOG)))
 
 
 def tls_config(tls: TemporalTls, *, api_key: bool) -> TLSConfig | bool:
@@ -37,4 +56,11 @@ async def connect(settings: TemporalSettings) -> Client:
         api_key=api_key,
         tls=tls_config(settings.temporal_tls, api_key=api_key is not None),
         data_converter=pydantic_data_converter,
+        runtime=sdk_runtime(),
     )
+
+
+def connection_error(error: Exception) -> str:
+    """The reason in a few words: of nested errors the innermost one's, otherwise the first line."""
+    causes = CAUSE.findall(str(error))
+    return str(causes[-1]) if causes else str(error).partition("\n")[0]

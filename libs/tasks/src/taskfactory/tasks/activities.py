@@ -9,15 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
 from structlog.contextvars import bound_contextvars
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 
 from taskfactory.tasks.context import TaskContext
+from taskfactory.tasks.errors import TaskFailed
 from taskfactory.tasks.handler import TaskHandler
 from taskfactory.tasks.metrics import ATTEMPT_SECONDS, ATTEMPTS, RUNNING
 from taskfactory.tasks.result import json_result
 from taskfactory.tasks.task_input import AttemptDetails, TaskInput, TaskResult
+
+log = structlog.get_logger("taskfactory.worker")
 
 
 def as_activity(handler: TaskHandler, result_max_bytes: int) -> Callable[..., Any]:
@@ -61,6 +65,9 @@ def _attempt(handler: TaskHandler, task: TaskInput) -> Iterator[TaskContext]:
         end = "cancelled"
         raise
     except Exception as error:
+        if isinstance(error, TaskFailed):
+            told = {"type": error.type, "message": error.message, "retryable": not error.non_retryable}
+            log.warning("task_failed", handler=handler.name, task_id=task.task_id, attempt=info.attempt, **told)
         raise _numbered(error, info.attempt) from error
     finally:
         RUNNING.labels(handler.name).dec()
@@ -80,5 +87,6 @@ def _numbered(error: Exception, attempt: int) -> ApplicationError:
         type=error.type,
         non_retryable=error.non_retryable,
         next_retry_delay=error.next_retry_delay,
-        category=error.category,
+        # The handler meant it: it has its line in the log, and the SDK need not add a traceback as for a mistake.
+        category=ApplicationErrorCategory.BENIGN if isinstance(error, TaskFailed) else error.category,
     )

@@ -36,12 +36,11 @@ def worker(
         for problem in error.problems:
             typer.echo(problem, err=True)
         raise typer.Exit(BAD_INPUT) from None
-    typer.echo(described(handlers, queue, settings))
-    serve([TaskWorker(settings, handlers, queue)])
+    serve([TaskWorker(settings, handlers, queue, lambda: typer.echo(described(handlers, queue, settings)))])
 
 
 def described(handlers: HandlerSet, queue: str, settings: WorkerSettings) -> str:
-    """What the worker is about to serve, for the person who started it."""
+    """What the worker serves, for the person who started it."""
     width = max(len(item.name) for item in handlers.served)
     return "\n".join(
         [

@@ -7,7 +7,7 @@ when their heartbeat or start-to-close timeout is over.
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Final
@@ -44,10 +44,25 @@ class TaskWorker:
 
     name = "worker"
 
-    def __init__(self, settings: WorkerSettings, handlers: HandlerSet, queue: str) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        handlers: HandlerSet,
+        queue: str,
+        announce: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Wire the worker; `run` makes it work.
+
+        Args:
+            settings: where Temporal is, and the bounds.
+            handlers: what to serve.
+            queue: the task queue.
+            announce: called once Temporal is connected, for the person who started the worker.
+        """
         self.settings = settings
         self.handlers = handlers
         self.queue = queue
+        self._announce = announce
 
     async def run(self, shared: Shared) -> None:
         """Serve until asked to stop, then drain within the bound described above.
@@ -62,6 +77,7 @@ class TaskWorker:
         worker = self._worker(client, executor)
         serving = asyncio.create_task(worker.run(), name="worker")
         stopping = asyncio.create_task(shared.stop.wait())
+        self._announce()
         log.info("serving", queue=self.queue, handlers=[item.name for item in self.handlers.served])
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from taskfactory.cli.errors import BadInput, OperationFailed
+from taskfactory.cli.settings import reaching
 from taskfactory.registry import Refused, open_engine
 from taskfactory.runtime.settings import DatabaseSettings, masked
 
@@ -43,7 +44,7 @@ def registry(settings: DatabaseSettings) -> Iterator[Engine]:
         if error.connection_invalidated or isinstance(error.orig, postgres.OperationalError):
             raise OperationFailed(
                 f"PostgreSQL at {where} could not be used: {said}.",
-                "Start it (`taskfactory dev up`) or set TASKFACTORY_DATABASE_URL.",
+                reaching("TASKFACTORY_DATABASE_URL"),
             ) from error
         raise OperationFailed(f"PostgreSQL at {where} refused: {said}.") from error
     except PoolTimeout as error:

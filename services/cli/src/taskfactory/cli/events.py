@@ -73,12 +73,10 @@ def send(
 
 class _NotSent(CommandFailed):
     def __init__(self, topic: str, count: int, places: Sequence[str]) -> None:
-        more = len(places) - SHOWN_FAILURES
         sent = f"Kafka acknowledged {count - len(places)} of {count} events for {topic!r}"
         super().__init__(
             [
-                *places[:SHOWN_FAILURES],
-                *([f"… and {more} more"] if more > 0 else []),
+                *_first(places),
                 f"{sent}; sending the file again is safe, its events keep their ids",
             ]
         )
@@ -95,7 +93,7 @@ def read_events(lines: Sequence[bytes], name: str) -> list[tuple[int, EventEnvel
         The events with their line numbers, from 1.
 
     Raises:
-        BadInput: lists every line that is not a valid event.
+        BadInput: counts the lines that are no valid events, and lists the first of them.
     """
     numbered: list[tuple[int, EventEnvelope]] = []
     problems: list[str] = []
@@ -107,8 +105,14 @@ def read_events(lines: Sequence[bytes], name: str) -> list[tuple[int, EventEnvel
         except InvalidEnvelope as error:
             problems.append(f"{name}:{number}: {error.message} ({error.code})")
     if problems:
-        raise BadInput([*problems, "nothing was sent"])
+        count = f"{len(problems)} of {len(problems) + len(numbered)} events are not valid"
+        raise BadInput([*_first(problems), f"nothing was sent: {count}"])
     return numbered
+
+
+def _first(problems: Sequence[str]) -> list[str]:
+    more = len(problems) - SHOWN_FAILURES
+    return [*problems[:SHOWN_FAILURES], *([f"… and {more} more"] if more > 0 else [])]
 
 
 def _lines(file: str) -> list[bytes]:

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from taskfactory.cli.errors import BadInput, OperationFailed
+from taskfactory.cli.settings import reaching
 from taskfactory.runtime.settings import KafkaSettings
 
 ANSWER_SECONDS: Final = 10.0
@@ -22,9 +23,7 @@ UNREACHABLE: Final = frozenset(
         KafkaError._TRANSPORT,  # noqa: SLF001
     }
 )
-START_IT: Final = (
-    "Start it (`taskfactory dev up`), or check TASKFACTORY_KAFKA_BOOTSTRAP_SERVERS and TASKFACTORY_KAFKA_CONFIG__…."
-)
+ALSO: Final = " and TASKFACTORY_KAFKA_CONFIG__…"
 
 LOG: Final = logging.getLogger("taskfactory.cli.librdkafka")
 # The command says in a sentence what went wrong; the client's own lines about every attempt would only hide it.
@@ -52,7 +51,9 @@ def kafka(settings: KafkaSettings, answer_seconds: float = ANSWER_SECONDS) -> It
         if cause.code() == KafkaError._INVALID_ARG:  # noqa: SLF001 -- librdkafka's name of a local error
             raise BadInput([f"TASKFACTORY_KAFKA_CONFIG__…: {cause.str()}"]) from error
         what = f"Kafka at {settings.kafka_bootstrap_servers} could not be used: {cause.str()}."
-        raise OperationFailed(what, START_IT if cause.code() in UNREACHABLE else None) from error
+        raise OperationFailed(
+            what, reaching("TASKFACTORY_KAFKA_BOOTSTRAP_SERVERS", ALSO) if cause.code() in UNREACHABLE else None
+        ) from error
 
 
 def has_topic(admin: AdminClient, topic: str) -> bool:

@@ -58,6 +58,9 @@ class RootGroup(TyperGroup):
         """
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # Typer's own word, which says nothing
+            raise
         except CommandFailed as error:
             messages, status = error.messages, error.exit_status
         except ValueError as error:

@@ -9,10 +9,10 @@ from taskfactory.cli.database import registry
 from taskfactory.cli.errors import OperationFailed
 from taskfactory.cli.kafka import kafka
 from taskfactory.cli.kafka_setup import prepare_topics
-from taskfactory.cli.settings import CliSettings
+from taskfactory.cli.settings import CliSettings, reaching
 from taskfactory.cli.temporal_setup import prepare_namespace
 from taskfactory.registry import migrate as migrate_database
-from taskfactory.runtime.temporal import connect
+from taskfactory.runtime.temporal import connect, connection_error
 
 
 def migrate() -> None:
@@ -41,8 +41,8 @@ async def _temporal(settings: CliSettings) -> None:
             typer.echo(f"temporal: {line}")
     except (RuntimeError, RPCError, OSError) as error:
         raise OperationFailed(
-            f"Temporal at {settings.temporal_address} could not be prepared: {error}.",
-            "Start it (`taskfactory dev up`), or check TASKFACTORY_TEMPORAL_ADDRESS and its credentials.",
+            f"Temporal at {settings.temporal_address} could not be prepared: {connection_error(error)}.",
+            reaching("TASKFACTORY_TEMPORAL_ADDRESS", " and its credentials"),
         ) from error
 
 

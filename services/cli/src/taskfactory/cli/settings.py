@@ -1,7 +1,8 @@
 """The settings of the short commands, and what to say about settings that are wrong."""
 
+import os
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, ValidationError
 from pydantic_settings import SettingsError
@@ -14,6 +15,9 @@ from taskfactory.runtime.settings import (
     TemporalSettings,
     TopicSettings,
 )
+
+LOCAL_STACK: Final = 'set -a; eval "$(taskfactory dev up --format env)"; set +a'
+"""Points a shell at the local stack, starting it if need be."""
 
 
 def _at_least_a_day(value: str) -> str:
@@ -46,6 +50,18 @@ def settings_problems(error: ValueError) -> list[str]:
         f"{variable(*map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')} (found {item['input']!r})"
         for item in error.errors(include_url=False, include_context=False)
     ]
+
+
+def reaching(name: str, also: str = "") -> str:
+    """What to do when a server does not answer: most often it is the local stack's addresses that are not set.
+
+    Args:
+        name: the variable with the server's address.
+        also: what else may be wrong, ` and …`.
+    """
+    if name in os.environ:
+        return f"Start it (`taskfactory dev up`), or check {name}{also}."
+    return f"{name} is not set; for the local stack: {LOCAL_STACK}"
 
 
 def variable(*path: str) -> str:

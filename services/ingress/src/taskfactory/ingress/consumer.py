@@ -27,7 +27,7 @@ from taskfactory.ingress.kafka_consumer import ConsumerFailed, KafkaConsumer, co
 from taskfactory.ingress.membership import Membership, parse_statistics
 from taskfactory.ingress.offsets import AssignedOffsets, Partition
 from taskfactory.ingress.records import Assignment, Record, record_from_message
-from taskfactory.runtime import failpoint
+from taskfactory.runtime import Outage, failpoint
 
 POLL_SECONDS: Final = 0.05
 BATCH: Final = 200
@@ -38,6 +38,7 @@ REVOKE_DRAIN_SECONDS: Final = 10.0
 FINAL_COMMIT_SECONDS: Final = 5.0
 STALL_SECONDS: Final = 30.0
 """A thread that has not come around for so long is reported as stuck."""
+CONNECTION_ERRORS: Final = frozenset({KafkaError._TRANSPORT, KafkaError._RESOLVE})  # noqa: SLF001 -- spelt so
 
 log = structlog.get_logger("taskfactory.ingress")
 
@@ -84,6 +85,9 @@ class RecordConsumer:
         self._turned = clock()
         self._membership = Membership(config.get("group.id", ""))
         callbacks = {"on_commit": self._on_commit, "stats_cb": self._on_statistics, "error_cb": self._on_error}
+        servers = config.get("bootstrap.servers", "")
+        self._outage = Outage("kafka", servers, "TASKFACTORY_KAFKA_BOOTSTRAP_SERVERS")
+        self._connection_error: str | None = None
         self._consumer = create({**config, **callbacks})
         self._thread = threading.Thread(target=self._run, name="kafka-consumer", daemon=True)
 
@@ -163,8 +167,9 @@ class RecordConsumer:
     def _received(self, message: Message) -> Record | None:
         topic, error = message.topic() or "", message.error()
         if error is not None:
-            self._on_error(error)
-            self._membership.refused(topic, error.str())
+            # Said once for a topic: it is asked for again and again.
+            if self._membership.refused(topic, error.str()) or error.fatal():
+                self._on_error(error)
             return None
         self._membership.readable(topic)
         partition = (topic, message.partition() or 0)
@@ -267,6 +272,7 @@ class RecordConsumer:
 
     def _on_assign(self, _consumer: object, partitions: list[TopicPartition]) -> None:
         self._membership.joined()
+        self._outage.back()
         for given in partitions:
             partition = (given.topic, given.partition)
             self._membership.readable(given.topic)
@@ -325,10 +331,19 @@ class RecordConsumer:
     def _on_statistics(self, text: str) -> None:
         statistics = parse_statistics(text)
         self._membership.reported(statistics)
+        if statistics.brokers_up:
+            self._outage.back()
         for partition in self._assigned.keys() & statistics.lag.keys():
             metrics.LAG.labels(*partition).set(statistics.lag[partition])
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             raise ConsumerFailed(error)
-        log.warning("kafka_error", error=error.name(), message=error.str())
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 -- librdkafka's local codes are spelt so
+            self._outage.away(self._connection_error or error.str())
+        elif error.code() in CONNECTION_ERRORS:
+            # Of one connection among others; whether any is left, the error above and the statistics say.
+            self._connection_error = error.str()
+            log.debug("kafka_connection", error=error.name(), message=error.str())
+        else:
+            log.warning("kafka_error", error=error.name(), message=error.str())

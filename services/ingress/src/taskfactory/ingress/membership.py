@@ -41,10 +41,13 @@ class Membership:
         self._brokers_up = statistics.brokers_up
         self._joined = self._joined or statistics.joined
 
-    def refused(self, topic: str, error: str) -> None:
-        """Kafka answered an error instead of a topic's records."""
-        if topic:
-            self._refused[topic] = error
+    def refused(self, topic: str, error: str) -> bool:
+        """Kafka answered an error instead of a topic's records; False if it did so before."""
+        if not topic:
+            return True
+        known = self._refused.get(topic)
+        self._refused[topic] = error
+        return known != error
 
     def readable(self, topic: str) -> None:
         """Records of a topic come, or will."""

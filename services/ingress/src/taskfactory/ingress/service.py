@@ -17,10 +17,12 @@ from taskfactory.ingress.retrying import Dependency
 from taskfactory.ingress.settings import IngressSettings
 from taskfactory.ingress.starter import TemporalStarter
 from taskfactory.registry import DefinitionListener, DefinitionStore, open_engine
-from taskfactory.runtime import Shared
+from taskfactory.runtime import Outage, Shared, masked
 
 FLUSH_SECONDS: Final = 5.0
 """How long dead letters under way may take at the end."""
+LOAD_SECONDS: Final = 2.0
+"""Definitions that are not there by then are worth a line in the log."""
 
 
 class Ingress:
@@ -93,7 +95,15 @@ class Ingress:
 
     async def _consume(self, shared: Shared, watch: DefinitionWatch, consumer: RecordConsumer) -> None:
         stopping, loaded = asyncio.create_task(shared.stop.wait()), asyncio.create_task(watch.loaded.wait())
-        await asyncio.wait({stopping, loaded}, return_when=asyncio.FIRST_COMPLETED)
+        first = {stopping, loaded}
+        done, _ = await asyncio.wait(first, timeout=LOAD_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            where = str(masked("database_url", self.settings.database_url))
+            outage = Outage("database", where, "TASKFACTORY_DATABASE_URL and that `taskfactory migrate` was run")
+            outage.away("no definitions could be read yet")
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if loaded.done():
+                outage.back()
         loaded.cancel()
         if shared.stop.is_set():
             return

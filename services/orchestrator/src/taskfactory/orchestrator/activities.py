@@ -143,7 +143,7 @@ class RunActivities:
             result = await handle.result()
         except WorkflowFailureError as error:
             return child_end(run_id, task_id, status, error)
-        return TaskEnd(run_id=run_id, task_id=task_id, status="completed", attempts=1, result=result)
+        return TaskEnd(run_id=run_id, task_id=task_id, status="completed", result=result)
 
 
 def child_end(
@@ -153,14 +153,14 @@ def child_end(
     ended: Failure
     if status == WorkflowExecutionStatus.CANCELED:
         ended = failure("Cancelled", "the child workflow was cancelled")
-        return TaskEnd(run_id=run_id, task_id=task_id, status="cancelled", attempts=1, error=ended)
+        return TaskEnd(run_id=run_id, task_id=task_id, status="cancelled", error=ended)
     if status == WorkflowExecutionStatus.TIMED_OUT:
         ended = failure("Expired", "the workflow did not end within its timeout")
-        return TaskEnd(run_id=run_id, task_id=task_id, status="expired", attempts=1, error=ended)
+        return TaskEnd(run_id=run_id, task_id=task_id, status="expired", error=ended)
     cause: Any = error.cause
     kind = cause.type if isinstance(cause, ApplicationError) and cause.type else type(cause).__name__
     message = cause.message if isinstance(cause, ApplicationError) else str(cause)
-    return TaskEnd(run_id=run_id, task_id=task_id, status="failed", attempts=1, error=failure(kind, message))
+    return TaskEnd(run_id=run_id, task_id=task_id, status="failed", error=failure(kind, message))
 
 
 def _standing(status: str, counts: Any) -> RunStanding:

@@ -69,12 +69,25 @@ def end_from_error(run_id: str, task: StoredTask, error: ActivityError | ChildWo
     attempts = _attempts(task, error)
     if isinstance(cause, CancelledError):
         return cancelled_end(run_id, task.task_id)
-    if isinstance(cause, TimeoutError) and (cause.type in _OUT_OF_TIME or isinstance(error, ChildWorkflowError)):
-        message = _OUT_OF_TIME.get(cause.type, "the workflow did not end within its timeout") if cause.type else ""
-        ended = failure("Expired", _with_last_failure(message, cause))
+    if (message := _out_of_time(error)) is not None:
+        ended = failure("Expired", message)
         return TaskEnd(run_id=run_id, task_id=task.task_id, status="expired", attempts=attempts, error=ended)
     ended = _failure_of(cause if isinstance(cause, TemporalError) else error)
     return TaskEnd(run_id=run_id, task_id=task.task_id, status="failed", attempts=attempts, error=ended)
+
+
+def _out_of_time(error: ActivityError | ChildWorkflowError) -> str | None:
+    """What there is to say when the task ran out of its whole time; None when it ended otherwise."""
+    cause = error.cause
+    is_child = isinstance(error, ChildWorkflowError)
+    whole = "the workflow did not end within its timeout" if is_child else _OUT_OF_TIME[TimeoutType.SCHEDULE_TO_CLOSE]
+    if isinstance(cause, TimeoutError) and (is_child or cause.type in _OUT_OF_TIME):
+        return _with_last_failure(_OUT_OF_TIME.get(cause.type, whole) if cause.type else whole, cause)
+    if error.retry_state == RetryState.TIMEOUT:
+        # Temporal gives up at once when the pause before the next attempt would outlast that time.
+        last = _failure_of(cause if isinstance(cause, TemporalError) else error)
+        return f"{whole}; the last attempt failed with {last.type}: {last.message}"
+    return None
 
 
 def _failure_of(cause: BaseException) -> Failure:
@@ -93,6 +106,11 @@ def _with_last_failure(message: str, timeout: TimeoutError) -> str:
     return message
 
 
+def child_attempts(task: StoredTask) -> int | None:
+    """How often a child workflow was tried; its parent is not told, so it is known only when there is no retry."""
+    return 1 if task.retry.max_attempts == 1 else None
+
+
 def _attempts(task: StoredTask, error: ActivityError | ChildWorkflowError) -> int | None:
     """How often the handler was tried, where that can be known.
 
@@ -106,4 +124,4 @@ def _attempts(task: StoredTask, error: ActivityError | ChildWorkflowError) -> in
             return attempts
     if error.retry_state == RetryState.MAXIMUM_ATTEMPTS_REACHED:
         return task.retry.max_attempts
-    return 1 if isinstance(error, ChildWorkflowError) else None
+    return child_attempts(task) if isinstance(error, ChildWorkflowError) else None

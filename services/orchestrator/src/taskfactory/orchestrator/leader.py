@@ -19,7 +19,7 @@ from taskfactory.orchestrator.queue_watch import QueueWatch
 from taskfactory.orchestrator.reconciler import Reconciler
 from taskfactory.orchestrator.settings import OrchestratorSettings
 from taskfactory.registry import RunStore, drop_expired, ensure_partitions
-from taskfactory.runtime import Shared
+from taskfactory.runtime import Outage, Shared, masked
 
 LEADER_LOCK: Final = "orchestrator-leader"
 RETRY_SECONDS: Final = 5.0
@@ -56,6 +56,7 @@ class Leader:
         self._engine = engine
         self._store = store
         self._queues = QueueWatch(client)
+        self._registry = Outage("registry", masked("database_url", settings.database_url), "TASKFACTORY_DATABASE_URL")
         self._retention = timedelta(days=settings.runs_retention_days)
         reconciler = Reconciler(store, publisher, client, settings)
         self._duties = (
@@ -70,7 +71,7 @@ class Leader:
             try:
                 await self._lead(shared)
             except SQLAlchemyError as error:
-                log.warning("leader_interrupted", error=_first_line(error), retry_in=RETRY_SECONDS)
+                self._registry.away(_first_line(error))
             finally:
                 metrics.LEADING.set(0)
                 metrics.TASKS_WAITING.clear()
@@ -82,6 +83,7 @@ class Leader:
             if lead is None:
                 return
             metrics.LEADING.set(1)
+            self._registry.back()
             log.info("leading")
             while not shared.stop.is_set() and await asyncio.to_thread(lead.held):
                 for duty in self._duties:

@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from taskfactory.definitions import RUN_WORKFLOW, OpenChild, RunInput, RunProgress
     from taskfactory.envelope import ActivityRef
     from taskfactory.orchestrator.activities import RunActivities
-    from taskfactory.orchestrator.failures import cancelled_end, end_from_answer, end_from_error
+    from taskfactory.orchestrator.failures import cancelled_end, child_attempts, end_from_answer, end_from_error
     from taskfactory.registry import PlannedRun, RunEnd, StoredTask, TaskEnd
     from taskfactory.tasks import TaskInput
 
@@ -201,7 +201,13 @@ class RunActivityWorkflow:
             return await self._observe(child)
         self._open_children[task.task_id] = child
         result = await handle
-        return TaskEnd(run_id=self._run.run_id, task_id=task.task_id, status="completed", attempts=1, result=result)
+        return TaskEnd(
+            run_id=self._run.run_id,
+            task_id=task.task_id,
+            status="completed",
+            attempts=child_attempts(task),
+            result=result,
+        )
 
     async def _observe(self, child: OpenChild) -> TaskEnd:
         self._open_children[child.task_id] = child
