@@ -89,9 +89,7 @@ def test_nothing_is_lost_or_done_twice_while_every_part_is_killed_twice(
     tasks = {outcome.id for outcome in outcomes if outcome.type.startswith("io.taskfactory.task.")}
     runs = {outcome.id for outcome in outcomes if outcome.type.startswith("io.taskfactory.run.")}
     repeats = len(outcomes) - len(ids(outcomes))
-    record_property(
-        "outcomes", f"outcomes: {len(outcomes)}, distinct {len(ids(outcomes))}, repeats of one id {repeats}"
-    )
+    record_property("outcomes", f"{len(outcomes)}, distinct {len(ids(outcomes))}, repeats of one id {repeats}")
     terminal_ids_per_thing = Counter(id_.rpartition("/")[0] for id_ in tasks | runs)
     assert set(terminal_ids_per_thing.values()) == {1}
     assert len(tasks) == expected_tasks
