@@ -12,11 +12,17 @@ import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic  # the admin module does not export it
+from hypothesis import settings
 
 from taskfactory.dev import Endpoints, Stack
 from taskfactory.dev.compose import engine_answers
 from taskfactory.dev.state import Mode
 from tests.containers import containers
+
+# Quick for every run; `pytest --hypothesis-profile thorough` looks longer. No deadlines: machines are shared.
+settings.register_profile("quick", max_examples=40, deadline=None)
+settings.register_profile("thorough", max_examples=2000, deadline=None)
+settings.load_profile("quick")
 
 
 @dataclass

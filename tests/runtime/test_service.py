@@ -21,7 +21,7 @@ class One:
         {body}
 
 import taskfactory.runtime.service as service
-service.GRACE_SECONDS = 3
+service.GRACE_SECONDS = 1.5
 serve([One()])
 """
 
