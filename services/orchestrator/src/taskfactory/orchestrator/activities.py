@@ -27,7 +27,7 @@ from taskfactory.definitions import (
 )
 from taskfactory.envelope import Failure
 from taskfactory.orchestrator import metrics
-from taskfactory.orchestrator.failures import failure
+from taskfactory.orchestrator.failures import failure, failure_of
 from taskfactory.orchestrator.publisher import OutcomePublisher
 from taskfactory.orchestrator.settings import OrchestratorSettings
 from taskfactory.registry import DefinitionStore, PlannedRun, RunEnd, RunStore, TaskEnd, TaskPage, UnknownDefinition
@@ -157,10 +157,7 @@ def child_end(
     if status == WorkflowExecutionStatus.TIMED_OUT:
         ended = failure("Expired", "the workflow did not end within its timeout")
         return TaskEnd(run_id=run_id, task_id=task_id, status="expired", error=ended)
-    cause: Any = error.cause
-    kind = cause.type if isinstance(cause, ApplicationError) and cause.type else type(cause).__name__
-    message = cause.message if isinstance(cause, ApplicationError) else str(cause)
-    return TaskEnd(run_id=run_id, task_id=task_id, status="failed", error=failure(kind, message))
+    return TaskEnd(run_id=run_id, task_id=task_id, status="failed", error=failure_of(error.cause))
 
 
 def _standing(status: str, counts: Any) -> RunStanding:

@@ -72,7 +72,7 @@ def end_from_error(run_id: str, task: StoredTask, error: ActivityError | ChildWo
     if (message := _out_of_time(error)) is not None:
         ended = failure("Expired", message)
         return TaskEnd(run_id=run_id, task_id=task.task_id, status="expired", attempts=attempts, error=ended)
-    ended = _failure_of(cause if isinstance(cause, TemporalError) else error)
+    ended = failure_of(cause if isinstance(cause, TemporalError) else error)
     return TaskEnd(run_id=run_id, task_id=task.task_id, status="failed", attempts=attempts, error=ended)
 
 
@@ -85,12 +85,13 @@ def _out_of_time(error: ActivityError | ChildWorkflowError) -> str | None:
         return _with_last_failure(_OUT_OF_TIME.get(cause.type, whole) if cause.type else whole, cause)
     if error.retry_state == RetryState.TIMEOUT:
         # Temporal gives up at once when the pause before the next attempt would outlast that time.
-        last = _failure_of(cause if isinstance(cause, TemporalError) else error)
+        last = failure_of(cause if isinstance(cause, TemporalError) else error)
         return f"{whole}; the last attempt failed with {last.type}: {last.message}"
     return None
 
 
-def _failure_of(cause: BaseException) -> Failure:
+def failure_of(cause: BaseException | None) -> Failure:
+    """What a task's row and outcome say about the exception that ended it."""
     if isinstance(cause, TimeoutError):
         message = _NO_ANSWER.get(cause.type, cause.message) if cause.type else cause.message
         return failure("Timeout", _with_last_failure(message, cause))
