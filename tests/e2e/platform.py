@@ -26,7 +26,8 @@ from tests.conftest import RunningStack
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).parent / "taskfactory"
-TERMINAL = {"completed", "failed", "cancelled", "expired"}
+QUICK_RECONCILER = {"TASKFACTORY_RECONCILE_INTERVAL": "0.5", "TASKFACTORY_RECONCILE_GRACE": "1"}
+"""Settings under which a test need not wait long for the reconciler."""
 
 
 def eventually(condition: Callable[[], Any], what: str, timeout: float = 60.0) -> Any:
@@ -273,6 +274,11 @@ def event(
         data=data if data is not None else {"number": number},
         **extra,
     )
+
+
+async def temporal(platform: Platform) -> Client:
+    """A client of the stack's Temporal."""
+    return await Client.connect(platform.stack.endpoints.temporal_address)
 
 
 async def reset(client: Client, run_id: str) -> None:

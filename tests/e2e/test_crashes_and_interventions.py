@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import WorkflowExecutionStatus
 
-from tests.e2e.platform import Platform, event, eventually, ids, reset
+from tests.e2e.platform import QUICK_RECONCILER, Platform, event, eventually, ids, reset, temporal
 
 NOTE = """
 apiVersion: taskfactory/v1
@@ -25,16 +25,11 @@ tasks:
   - {name: quick, type: activity, handler: note, queue: "{queue}"}
   - {name: held, type: workflow, workflow: wait-for-signal, queue: "{queue}"}
 """
-QUICK_RECONCILER = {"TASKFACTORY_RECONCILE_INTERVAL": "0.5", "TASKFACTORY_RECONCILE_GRACE": "1"}
 
 
 @pytest.fixture
 def platform(make_platform: Callable[..., Platform]) -> Platform:
     return make_platform(**QUICK_RECONCILER)
-
-
-async def temporal(platform: Platform) -> Client:
-    return await Client.connect(platform.stack.endpoints.temporal_address)
 
 
 def the_run(platform: Platform) -> str:

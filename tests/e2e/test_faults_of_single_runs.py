@@ -9,7 +9,7 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from tests.e2e.platform import Platform, event, eventually, ids
+from tests.e2e.platform import QUICK_RECONCILER, Platform, event, eventually, ids, temporal
 
 NOTE = """
 apiVersion: taskfactory/v1
@@ -19,16 +19,11 @@ trigger: {type: event, match: {type: [test.order]}}
 tasks:
   - {name: note, type: activity, handler: note, queue: "{queue}"}
 """
-QUICK_RECONCILER = {"TASKFACTORY_RECONCILE_INTERVAL": "0.5", "TASKFACTORY_RECONCILE_GRACE": "1"}
 
 
 @pytest.fixture
 def platform(make_platform: Callable[..., Platform]) -> Platform:
     return make_platform(**QUICK_RECONCILER)
-
-
-async def temporal(platform: Platform) -> Client:
-    return await Client.connect(platform.stack.endpoints.temporal_address)
 
 
 def run_states(platform: Platform) -> list[str]:
