@@ -9,11 +9,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from taskfactory.definitions import RunInput
 from taskfactory.envelope import Trigger
-from taskfactory.ingress.dead_letters import DeadLetter
+from taskfactory.ingress.deliveries import Assignment, Delivery
 from taskfactory.ingress.offsets import Partition
-from taskfactory.ingress.records import Assignment, Record
-from taskfactory.ingress.retrying import Unavailable
-from taskfactory.ingress.starter import Refused, Start
+from taskfactory.intake import DeadLetter, Record, Refused, Start, Unavailable
 
 PATIENCE = 10.0
 """Seconds after which something that should have happened counts as not happening."""
@@ -26,9 +24,13 @@ def record(  # noqa: PLR0913 -- a record has so many parts
     key: bytes | None = b"key",
     headers: Sequence[tuple[str, bytes | None]] = (),
     topic: str = "events",
-    assignment: Assignment | None = None,
+    timestamp: int | None = 1_700_000_000_000,
 ) -> Record:
-    return Record(assignment or Assignment((topic, 0), epoch=1), offset, 1_700_000_000_000, key, value, headers)
+    return Record(topic, 0, offset, timestamp, key, value, headers)
+
+
+def delivery(offset: int = 0, value: bytes | None = b"{}", *, assignment: Assignment | None = None) -> Delivery:
+    return Delivery(record(offset, value), assignment or Assignment(("events", 0), epoch=1))
 
 
 def run_input(number: int = 1, **changes: Any) -> RunInput:

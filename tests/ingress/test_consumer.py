@@ -8,10 +8,10 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from taskfactory.ingress.consumer import RecordConsumer
+from taskfactory.ingress.deliveries import Delivery
 from taskfactory.ingress.flow import InFlight, Limits
 from taskfactory.ingress.kafka_consumer import ConsumerFailed
 from taskfactory.ingress.membership import GroupStatistics, parse_statistics
-from taskfactory.ingress.records import Record
 from tests.ingress.fakes import PATIENCE, FakeKafkaConsumer
 
 ORDERS = ("orders", 0)
@@ -24,7 +24,7 @@ class Intake:
     """A running consumer on a fake Kafka, and the records it handed out."""
 
     def __init__(self, limits: Limits) -> None:
-        self.delivered: queue.SimpleQueue[Record] = queue.SimpleQueue()
+        self.delivered: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self.consumer = RecordConsumer(
             {"group.id": "group"},
             ["orders", "refunds"],
@@ -38,16 +38,16 @@ class Intake:
         self.kafka = FakeKafkaConsumer(config)  # type: ignore[arg-type]
         return self.kafka
 
-    def _deliver(self, records: Sequence[Record]) -> None:
-        for record in records:
-            self.delivered.put(record)
+    def _deliver(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            self.delivered.put(delivery)
 
-    def take(self, count: int) -> list[Record]:
+    def take(self, count: int) -> list[Delivery]:
         return [self.delivered.get(timeout=PATIENCE) for _ in range(count)]
 
-    def dispose(self, *records: Record) -> None:
-        for record in records:
-            self.consumer.settle(record, disposed=True)
+    def dispose(self, *deliveries: Delivery) -> None:
+        for delivery in deliveries:
+            self.consumer.settle(delivery, disposed=True)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_consumption_pauses_at_the_bound_and_resumes_below_half_of_it(intake: In
     assert intake.delivered.empty()
     intake.dispose(taken[0])
     intake.dispose(taken[1])
-    assert [record.offset for record in intake.take(2)] == [4, 5]
+    assert [delivery.record.offset for delivery in intake.take(2)] == [4, 5]
 
 
 def test_consumption_pauses_when_too_many_bytes_are_in_flight(intake: Intake) -> None:

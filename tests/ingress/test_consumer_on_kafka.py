@@ -11,8 +11,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic  # the admin module does not export it
 
 from taskfactory.ingress.consumer import RecordConsumer
+from taskfactory.ingress.deliveries import Delivery
 from taskfactory.ingress.flow import Limits
-from taskfactory.ingress.records import Record
 from taskfactory.ingress.settings import IngressSettings
 from tests.conftest import RunningStack
 from tests.ingress.conftest import Site, eventually
@@ -26,7 +26,7 @@ class Member:
 
     def __init__(self, site: Site, protocol: str, limits: Limits, seen: Counter[tuple[int, int]]) -> None:
         self.seen = seen
-        self.held: list[Record] = []
+        self.held: list[Delivery] = []
         self.hold = threading.Event()
         settings = IngressSettings(
             kafka_bootstrap_servers=site.stack.endpoints.kafka_bootstrap_servers,
@@ -36,13 +36,13 @@ class Member:
         self.consumer = RecordConsumer(settings.consumer_config(), [site.topic], limits, self._deliver)
         self.consumer.start()
 
-    def _deliver(self, records: Sequence[Record]) -> None:
-        for record in records:
-            self.seen[record.partition, record.offset] += 1
+    def _deliver(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            self.seen[delivery.record.partition, delivery.record.offset] += 1
             if self.hold.is_set():
-                self.held.append(record)
+                self.held.append(delivery)
             else:
-                self.consumer.settle(record, disposed=True)
+                self.consumer.settle(delivery, disposed=True)
 
     def release(self) -> None:
         self.hold.clear()

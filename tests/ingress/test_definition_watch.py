@@ -1,15 +1,16 @@
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from taskfactory.definitions import RegisteredDefinition
 from taskfactory.ingress.definition_watch import DefinitionWatch
+from taskfactory.registry import DefinitionChanges
 from tests.ingress.fakes import PATIENCE
-from tests.ingress.test_decisions import definition
+from tests.intake.test_decisions import definition
 
 FIRST = definition("first", {"type": ["order"]})
 SECOND = definition("second", {"type": ["order"]})
@@ -20,17 +21,20 @@ class FakeRegistry:
 
     def __init__(self) -> None:
         self._revisions: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[list[RegisteredDefinition] | Exception] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[DefinitionChanges | Exception] = queue.SimpleQueue()
+        self.asked: list[int | None] = []
         self._revision = 0
 
-    def publish(self, *answers: list[RegisteredDefinition] | Exception) -> None:
+    def publish(self, *answers: list[RegisteredDefinition] | Exception, gone: Sequence[str] = ()) -> None:
         """A change, and what the loads that follow it find, in order."""
-        for answer in answers:
-            self._answers.put(answer)
         self._revision += 1
+        for answer in answers:
+            changes = answer if isinstance(answer, Exception) else DefinitionChanges(self._revision, answer, gone)
+            self._answers.put(changes)
         self._revisions.put(self._revision)
 
-    def load(self) -> list[RegisteredDefinition]:
+    def changes(self, since: int | None) -> DefinitionChanges:
+        self.asked.append(since)
         answer = self._answers.get(timeout=PATIENCE)
         if isinstance(answer, Exception):
             raise answer
@@ -51,7 +55,7 @@ def registry() -> FakeRegistry:
 
 @pytest.fixture
 async def watch(registry: FakeRegistry) -> AsyncIterator[DefinitionWatch]:
-    watch = DefinitionWatch(registry.load, registry)
+    watch = DefinitionWatch(registry.changes, registry)
     following = asyncio.create_task(watch.follow())
     yield watch
     following.cancel()
@@ -71,15 +75,16 @@ async def test_nothing_is_ready_before_the_first_set(registry: FakeRegistry, wat
     assert watch.problem() is None
 
 
-async def test_a_change_replaces_the_whole_set_and_readers_keep_theirs(
+async def test_only_what_changed_is_read_and_readers_keep_the_set_they_have(
     registry: FakeRegistry, watch: DefinitionWatch
 ) -> None:
     registry.publish([FIRST])
     await asyncio.wait_for(watch.loaded.wait(), PATIENCE)
     before = watch.current
-    registry.publish([FIRST, SECOND])
-    await until(lambda: len(watch.current) == 2)
-    assert len(before) == 1
+    registry.publish([SECOND])
+    await until(lambda: len(watch.current.definitions) == 2)
+    assert len(before.definitions) == 1
+    assert registry.asked == [None, 1]
 
 
 async def test_a_set_that_does_not_compile_never_replaces_a_good_one(
@@ -87,11 +92,11 @@ async def test_a_set_that_does_not_compile_never_replaces_a_good_one(
 ) -> None:
     registry.publish([FIRST])
     registry.publish(ValueError("made by a newer version"))
-    registry.publish([SECOND])
-    await until(lambda: watch.current.definitions == (SECOND,))
+    registry.publish([SECOND], gone=[FIRST.id])
+    await until(lambda: watch.current.definitions.definitions == (SECOND,))
     registry.publish(ValueError("made by a newer version"))
     registry.publish([FIRST, SECOND])
-    await until(lambda: len(watch.current) == 2)
+    await until(lambda: len(watch.current.definitions) == 2)
 
 
 async def test_a_database_that_is_away_is_asked_again(
@@ -100,4 +105,4 @@ async def test_a_database_that_is_away_is_asked_again(
     monkeypatch.setattr("taskfactory.ingress.definition_watch.RETRY_SECONDS", 0.01)
     registry.publish(OperationalError("SELECT", {}, Exception("away")), [FIRST])
     await asyncio.wait_for(watch.loaded.wait(), PATIENCE)
-    assert watch.current.definitions == (FIRST,)
+    assert watch.current.definitions.definitions == (FIRST,)

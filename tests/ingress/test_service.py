@@ -14,7 +14,6 @@ import pytest
 from prometheus_client import REGISTRY
 from temporalio.client import Client
 
-from taskfactory.ingress.records import Record
 from taskfactory.ingress.service import Ingress
 from taskfactory.runtime import Shared
 from tests.ingress.conftest import Site, event, eventually, headers_of
@@ -177,11 +176,10 @@ async def test_a_consumer_that_breaks_takes_the_service_down(
     for name, value in site.env.items():
         monkeypatch.setenv(name, value)
 
-    class Breaking(Record):
-        def __init__(self, **_: object) -> None:
-            raise ZeroDivisionError
+    def breaking(_: object) -> None:
+        raise ZeroDivisionError
 
-    monkeypatch.setattr("taskfactory.ingress.records.Record", Breaking)
+    monkeypatch.setattr("taskfactory.ingress.consumer.record_from_message", breaking)
     site.produce(event(1))
     with pytest.raises(ExceptionGroup) as failed:
         await asyncio.wait_for(Ingress().run(Shared(["ingress"])), 30)

@@ -3,12 +3,21 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from taskfactory.registry import Applied, DefinitionStore, DuplicateNames, Refused, UnknownDefinition
+from taskfactory.registry import (
+    Applied,
+    DefinitionChanges,
+    DefinitionStore,
+    DuplicateNames,
+    Refused,
+    UnknownDefinition,
+    UnknownNames,
+)
 from tests.registry.samples import definition
 
 Sql = Callable[..., list[Any]]
@@ -48,7 +57,7 @@ def test_every_version_can_be_read_as_it_was_applied(definitions: DefinitionStor
 def test_only_enabled_definitions_are_handed_out_for_matching(definitions: DefinitionStore) -> None:
     on, off = fresh_name(), fresh_name()
     definitions.apply([definition(on), definition(off, enabled=False)], "ann")
-    enabled = {registered.definition.name for registered in definitions.enabled()}
+    enabled = {registered.definition.name for registered in definitions.changes(None).in_force}
     assert on in enabled
     assert off not in enabled
     assert [row.enabled for name in (on, off) for row in definitions.list(name)] == [True, False]
@@ -67,13 +76,78 @@ def test_a_definition_that_this_version_cannot_read_keeps_no_other_from_matching
         id=row.id,
     )
     with caplog.at_level("ERROR", logger="taskfactory.registry"):
-        enabled = [registered.definition.name for registered in definitions.enabled()]
+        enabled = [registered.definition.name for registered in definitions.changes(None).in_force]
     assert [name for name in enabled if name in {good, bad, other_good}] == [good, other_good]
     (record,) = caplog.records
     assert record.name == "taskfactory.registry"
     for said in (bad, "version 1", "apiVersion: found 'taskfactory/v9'", "surprise: unknown field"):
         assert said in record.getMessage()
     sql("UPDATE activity_definitions SET enabled = false WHERE id = :id", id=row.id)
+
+
+def in_force(changes: DefinitionChanges) -> dict[str, bool]:
+    return {item.definition.name: item.paused for item in changes.in_force}
+
+
+def test_changes_since_a_revision_are_those_and_no_others(definitions: DefinitionStore) -> None:
+    steady, changing, ending = (fresh_name() for _ in range(3))
+    definitions.apply([definition(name) for name in (steady, changing, ending)], "ann")
+    before = definitions.revision()
+    definitions.apply([definition(changing, description="other")], "ann")
+    ended = definitions.apply([definition(ending, enabled=False)], "ann")[0].id
+    definitions.pause([changing], "bob", "too noisy")
+    changes = definitions.changes(before)
+    assert in_force(changes) == {changing: True}
+    assert changes.gone == [ended]
+    assert in_force(definitions.changes(changes.revision)) == {}
+
+
+def test_what_was_in_force_at_a_revision_can_be_asked_later(definitions: DefinitionStore) -> None:
+    name = fresh_name()
+    definitions.apply([definition(name)], "ann")
+    first = definitions.revision()
+    definitions.pause([name], "bob", None)
+    definitions.apply([definition(name, enabled=False)], "ann")
+    (then,) = (item for item in definitions.in_force_at(first) if item.definition.name == name)
+    assert (then.version, then.paused) == (1, False)
+    assert name not in {item.definition.name for item in definitions.in_force_at(definitions.revision())}
+
+
+def test_a_pause_outlasts_new_versions_and_ends_with_a_resume(definitions: DefinitionStore) -> None:
+    name = fresh_name()
+    definitions.apply([definition(name)], "ann")
+    assert definitions.pause([name], "bob", "maintenance") == [name]
+    assert definitions.pause([name], "bob", "maintenance") == []
+    definitions.apply([definition(name, description="other")], "ann")
+    assert in_force(definitions.changes(None))[name] is True
+    assert definitions.resume([name], "bob", None) == [name]
+    assert in_force(definitions.changes(None))[name] is False
+
+
+def test_pausing_an_unknown_name_changes_nothing(definitions: DefinitionStore) -> None:
+    name, unknown = fresh_name(), fresh_name()
+    definitions.apply([definition(name)], "ann")
+    with pytest.raises(UnknownNames, match=unknown):
+        definitions.pause([name, unknown], "bob", None)
+    assert in_force(definitions.changes(None))[name] is False
+
+
+def test_a_definition_is_active_since_it_was_enabled_last(definitions: DefinitionStore) -> None:
+    name = fresh_name()
+
+    def active_since() -> datetime | None:
+        return next((i.active_since for i in definitions.changes(None).in_force if i.definition.name == name), None)
+
+    definitions.apply([definition(name)], "ann")
+    first = active_since()
+    definitions.apply([definition(name, description="other")], "ann")
+    assert first is not None
+    assert active_since() == first
+    definitions.apply([definition(name, enabled=False)], "ann")
+    definitions.apply([definition(name)], "ann")
+    again = active_since()
+    assert again is not None
+    assert again > first
 
 
 def test_going_back_to_an_earlier_text_is_a_new_version(definitions: DefinitionStore) -> None:

@@ -6,6 +6,7 @@ exact `type` first, so that those of other types cost nothing.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
@@ -24,6 +25,10 @@ class RegisteredDefinition:
     """UUID."""
     version: int
     definition: ActivityDefinition
+    paused: bool = False
+    """Matches are recorded, and start nothing."""
+    active_since: datetime | None = None
+    """When it was enabled; older records start nothing by themselves. None: it always was."""
 
 
 @dataclass(frozen=True)

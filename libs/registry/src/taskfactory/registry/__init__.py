@@ -3,6 +3,7 @@
 Read first: `run_model` (what goes in and out), `planning` (claim and plan), `finishing` (ends), `run_store` (the door).
 """
 
+from taskfactory.registry.activations import Activation, DefinitionChanges, DefinitionState, UnknownNames
 from taskfactory.registry.definition_listener import DefinitionListener
 from taskfactory.registry.definition_store import (
     Applied,
@@ -39,10 +40,13 @@ from taskfactory.registry.task_queues import OpenQueue, QueueCheck, QueueKind, Q
 from taskfactory.registry.transactions import Refused
 
 __all__ = [
+    "Activation",
     "Applied",
     "ClaimedRun",
+    "DefinitionChanges",
     "DefinitionListener",
     "DefinitionRow",
+    "DefinitionState",
     "DefinitionStore",
     "DuplicateNames",
     "EndedRun",
@@ -75,6 +79,7 @@ __all__ = [
     "TaskState",
     "UnknownDefinition",
     "UnknownIds",
+    "UnknownNames",
     "drop_expired",
     "ensure_partitions",
     "migrate",

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, text
 
-from taskfactory.definitions import ActivityDefinition, InvalidDefinitions, RegisteredDefinition, parse_definition
+from taskfactory.definitions import ActivityDefinition, RegisteredDefinition, parse_definition
+from taskfactory.registry import activations
 from taskfactory.registry.columns import arrays, unnest
 from taskfactory.registry.stored_text import json_text
 from taskfactory.registry.transactions import in_transaction
-
-_log = logging.getLogger("taskfactory.registry")
 
 _DEFINITION: Final = {
     "id": "uuid",
@@ -31,6 +29,7 @@ _DEFINITION: Final = {
     "dedupe_key_strategy": "text",
     "version": "integer",
     "created_by": "text",
+    "updated_by": "text",
 }
 _VERSION: Final = {
     "definition_id": "uuid",
@@ -53,24 +52,18 @@ _PRESENT: Final = text("""
 _PUT: Final = text(f"""
     INSERT INTO activity_definitions ({", ".join(_DEFINITION)}) SELECT * FROM {unnest("d", _DEFINITION)}
     ON CONFLICT (name) DO UPDATE
-    SET {", ".join(f"{column} = excluded.{column}" for column in _UPDATED)}, updated_at = now()
+    SET {", ".join(f"{column} = excluded.{column}" for column in _UPDATED)}, updated_at = now(), reason = NULL
 """)  # noqa: S608 -- built from this module's constants
 _PUT_VERSIONS: Final = text(f"""
     INSERT INTO activity_definition_versions ({", ".join(_VERSION)}) SELECT * FROM {unnest("v", _VERSION)}
 """)  # noqa: S608 -- built from this module's constants
 
-_ENABLED: Final = text("""
-    SELECT d.name, v.definition_id, v.version, v.spec
-    FROM activity_definitions d
-    JOIN activity_definition_versions v ON v.definition_id = d.id AND v.version = d.version
-    WHERE d.enabled ORDER BY d.name
-""")
 _ONE: Final = text("""
     SELECT definition_id, version, spec FROM activity_definition_versions
     WHERE definition_id = :id AND version = :version
 """)
 _LIST: Final = text("""
-    SELECT name, id, version, enabled, trigger_type, dedupe_key_strategy, description,
+    SELECT name, id, version, enabled, paused, trigger_type, dedupe_key_strategy, description,
            created_at, updated_at, created_by
     FROM activity_definitions WHERE CAST(:name AS text) IS NULL OR name = :name ORDER BY name
 """)
@@ -123,6 +116,7 @@ class DefinitionRow:
     id: str
     version: int
     enabled: bool
+    paused: bool
     trigger_type: str
     dedupe_key_strategy: str
     """`event_id`, `subject`, or `expression: …`."""
@@ -162,14 +156,40 @@ class DefinitionStore:
             raise DuplicateNames(twice)
         return in_transaction(self._engine, lambda connection: _apply(connection, definitions, author))
 
-    def enabled(self) -> list[RegisteredDefinition]:
-        """The present version of every enabled definition, by name.
+    def changes(self, since: int | None) -> activations.DefinitionChanges:
+        """What changed after revision `since`; with None, everything that is in force.
 
-        A definition that this version of taskfactory can't read (another version wrote it) is left out with an error
-        in the log, so that it keeps no other from being matched.
+        A definition that this version of taskfactory can't read (another version wrote it) counts as gone, with an
+        error in the log, so that it keeps no other from being matched.
         """
-        rows = in_transaction(self._engine, lambda connection: connection.execute(_ENABLED).all())
-        return [registered for row in rows if (registered := _registered_or_logged(row))]
+        return in_transaction(self._engine, lambda connection: activations.changes(connection, since))
+
+    def in_force_at(self, revision: int) -> list[RegisteredDefinition]:
+        """The definitions that were enabled at a revision, paused ones among them, in the versions of then."""
+        return list(
+            in_transaction(self._engine, lambda connection: activations.changes(connection, None, revision)).in_force
+        )
+
+    def pause(self, names: Sequence[str], author: str, reason: str | None) -> list[str]:
+        """Let definitions match without starting anything; the names of those that were not paused before.
+
+        Raises:
+            UnknownNames: a name is not known; nothing was changed.
+        """
+        return self._set_paused(names, author, reason, paused=True)
+
+    def resume(self, names: Sequence[str], author: str, reason: str | None) -> list[str]:
+        """Let paused definitions start runs again, from the next record on; the names of those that were paused.
+
+        Raises:
+            UnknownNames: a name is not known; nothing was changed.
+        """
+        return self._set_paused(names, author, reason, paused=False)
+
+    def _set_paused(self, names: Sequence[str], author: str, reason: str | None, *, paused: bool) -> list[str]:
+        return in_transaction(
+            self._engine, lambda connection: activations.set_paused(connection, names, author, reason, paused=paused)
+        )
 
     def version(self, definition_id: str, version: int) -> RegisteredDefinition:
         """One version, present or past.
@@ -194,7 +214,7 @@ class DefinitionStore:
     def revision(self) -> int:
         """A number that rises with every change of a definition; cheap to ask for.
 
-        Read it before `enabled`, and a change in between is only ever noticed twice, never missed.
+        Read it before anything else, and a change in between is only ever noticed twice, never missed.
         """
         return int(in_transaction(self._engine, lambda connection: connection.execute(_REVISION).scalar_one()))
 
@@ -238,26 +258,13 @@ def _row(definition_id: UUID, spec: Mapping[str, Any], version: int, author: str
         key if isinstance(key, str) else f"expression: {key['expression']}",
         version,
         author,
+        author,
     )
 
 
 def _digest(spec: Mapping[str, Any]) -> bytes:
     canonical = json.dumps(spec, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).digest()
-
-
-def _registered_or_logged(row: Any) -> RegisteredDefinition | None:
-    try:
-        return _registered(row)
-    except InvalidDefinitions as invalid:
-        _log.error(
-            "definition %s version %d is left out, no event can start it: %s; apply it again in a form that this "
-            "version of taskfactory reads",
-            row.name,
-            row.version,
-            "; ".join(str(error) for error in invalid.errors),
-        )
-        return None
 
 
 def _registered(row: Any) -> RegisteredDefinition:

@@ -22,11 +22,12 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from taskfactory.ingress import metrics
+from taskfactory.ingress.deliveries import Assignment, Delivery
 from taskfactory.ingress.flow import InFlight, Limits
 from taskfactory.ingress.kafka_consumer import ConsumerFailed, KafkaConsumer, confluent_consumer
 from taskfactory.ingress.membership import Membership, parse_statistics
 from taskfactory.ingress.offsets import AssignedOffsets, Partition
-from taskfactory.ingress.records import Assignment, Record, record_from_message
+from taskfactory.intake import record_from_message
 from taskfactory.runtime import Outage, failpoint
 
 POLL_SECONDS: Final = 0.05
@@ -51,7 +52,7 @@ class RecordConsumer:
         config: Mapping[str, str],
         topics: Sequence[str],
         limits: Limits,
-        deliver: Callable[[Sequence[Record]], None],
+        deliver: Callable[[Sequence[Delivery]], None],
         *,
         create: Callable[[Mapping[str, Any]], KafkaConsumer] = confluent_consumer,
         clock: Callable[[], float] = time.monotonic,
@@ -78,7 +79,7 @@ class RecordConsumer:
         self._assigned: dict[Partition, Assignment] = {}
         self._in_flight = InFlight(limits)
         self._paused: set[Partition] = set()
-        self._settled: queue.SimpleQueue[tuple[Record, bool] | None] = queue.SimpleQueue()
+        self._settled: queue.SimpleQueue[tuple[Delivery, bool] | None] = queue.SimpleQueue()
         self._deadline: float | None = None
         self._closing = False
         self._next_commit = 0.0
@@ -95,14 +96,14 @@ class RecordConsumer:
         """Join the group and begin to hand records out."""
         self._thread.start()
 
-    def settle(self, record: Record, *, disposed: bool) -> None:
+    def settle(self, delivery: Delivery, *, disposed: bool) -> None:
         """Give a record back, from any thread, exactly once.
 
         Args:
-            record: as it was delivered.
+            delivery: as it was handed out.
             disposed: True if every effect of it was acknowledged; False leaves it to whoever reads it next.
         """
-        self._settled.put((record, disposed))
+        self._settled.put((delivery, disposed))
 
     def stop(self, drain_seconds: float) -> None:
         """Stop fetching, wait so long for records in flight, commit, leave. From any thread; returns at once."""
@@ -159,12 +160,12 @@ class RecordConsumer:
             if not messages:
                 message = self._consumer.poll(POLL_SECONDS)
                 messages = [] if message is None else [message]
-        records = [record for message in messages if (record := self._received(message)) is not None]
-        if records:
+        deliveries = [delivery for message in messages if (delivery := self._received(message)) is not None]
+        if deliveries:
             self._show_in_flight()
-            self._deliver(records)
+            self._deliver(deliveries)
 
-    def _received(self, message: Message) -> Record | None:
+    def _received(self, message: Message) -> Delivery | None:
         topic, error = message.topic() or "", message.error()
         if error is not None:
             # Said once for a topic: it is asked for again and again.
@@ -177,24 +178,24 @@ class RecordConsumer:
         # Once stopping, later records are not even noted: the committed offset stays below them.
         if assignment is None or self._deadline is not None:
             return None
-        record = record_from_message(message, assignment)
+        record = record_from_message(message)
         metrics.RECORDS.labels(record.topic).inc()
         if not self._offsets.received(partition, record.offset):
             return None
         assignment.outstanding += 1
         self._in_flight.add(record.size)
-        return record
+        return Delivery(record, assignment)
 
     def _take_settled(self, wait: float) -> None:
         try:
             item = self._settled.get(timeout=wait) if wait else self._settled.get_nowait()
             while True:
                 if item is not None:
-                    record, disposed = item
-                    record.assignment.outstanding -= 1
+                    delivery, disposed = item
+                    record, assignment = delivery.record, delivery.assignment
+                    assignment.outstanding -= 1
                     self._in_flight.remove(record.size)
                     if disposed:
-                        assignment = record.assignment
                         self._offsets.done(assignment.partition, record.offset, assignment.epoch)
                 item = self._settled.get_nowait()
         except queue.Empty:

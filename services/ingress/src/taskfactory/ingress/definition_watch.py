@@ -1,12 +1,12 @@
-"""The definitions in force: loaded at the start, reloaded whole on every change.
+"""What is in force: loaded whole at the start, and brought up to date on every change.
 
-Readers take one reference to an immutable set; a reload swaps that reference. A set that does not compile never
-replaces one that does.
+Readers take one reference to an immutable value; a reload swaps that reference. What does not compile never replaces
+what does.
 """
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 import structlog
@@ -14,8 +14,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from taskfactory.definitions import DefinitionSet, RegisteredDefinition
 from taskfactory.ingress import metrics
+from taskfactory.intake import InForce
+from taskfactory.registry import DefinitionChanges
 
 RETRY_SECONDS: Final = 1.0
+NOTHING: Final = InForce(0, DefinitionSet(()))
 
 log = structlog.get_logger("taskfactory.ingress")
 
@@ -28,25 +31,26 @@ class Revisions(Protocol):
 
 
 class DefinitionWatch:
-    """Holds the current `DefinitionSet`."""
+    """Holds what is in force now."""
 
-    def __init__(self, load: Callable[[], Sequence[RegisteredDefinition]], revisions: Revisions) -> None:
+    def __init__(self, changes: Callable[[int | None], DefinitionChanges], revisions: Revisions) -> None:
         """Wire the watch; `follow` makes it work.
 
         Args:
-            load: reads the enabled definitions; called in a thread.
+            changes: reads what changed since a revision, or everything; called in a thread.
             revisions: says when to.
         """
         self.loaded = asyncio.Event()
-        """Set once there is a first set."""
-        self._load = load
+        """Set once there is something."""
+        self._changes = changes
         self._revisions = revisions
-        self._current = DefinitionSet(())
+        self._registered: dict[str, RegisteredDefinition] = {}
+        self._current: InForce | None = None
 
     @property
-    def current(self) -> DefinitionSet:
-        """The set in force; empty before `loaded`."""
-        return self._current
+    def current(self) -> InForce:
+        """What is in force; nothing before `loaded`."""
+        return self._current or NOTHING
 
     def problem(self) -> str | None:
         """Why events can't be matched; None if they can. From any thread."""
@@ -68,8 +72,10 @@ class DefinitionWatch:
     def _reload(self, revision: int, stop: threading.Event) -> bool:
         while not stop.is_set():
             try:
-                registered = self._load()
-                compiled = DefinitionSet(registered)
+                changes = self._changes(self._current.revision if self._current else None)
+                registered = {id_: item for id_, item in self._registered.items() if id_ not in changes.gone}
+                registered |= {item.id: item for item in changes.in_force}
+                compiled = DefinitionSet(registered.values())
             except SQLAlchemyError as error:
                 log.warning("definitions_unreadable", revision=revision, error=str(error))
                 stop.wait(RETRY_SECONDS)
@@ -79,9 +85,10 @@ class DefinitionWatch:
                 log.exception("definitions_refused", revision=revision)
                 return False
             else:
-                self._current = compiled
+                self._registered = registered
+                self._current = InForce(changes.revision, compiled)
                 metrics.DEFINITIONS.set(len(registered))
-                metrics.DEFINITIONS_REVISION.set(revision)
-                log.info("definitions_loaded", revision=revision, enabled=len(registered))
+                metrics.DEFINITIONS_REVISION.set(changes.revision)
+                log.info("definitions_loaded", revision=changes.revision, enabled=len(registered))
                 return True
         return False

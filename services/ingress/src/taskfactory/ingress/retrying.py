@@ -8,6 +8,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from taskfactory.ingress import metrics
+from taskfactory.intake import Unavailable
 
 BACKOFF_SECONDS: Final = 0.1
 """Upper end of the first wait; it doubles from attempt to attempt."""
@@ -16,20 +17,6 @@ MAX_BACKOFF_SECONDS: Final = 5.0
 log = structlog.get_logger("taskfactory.ingress")
 
 T = TypeVar("T")
-
-
-class Unavailable(Exception):  # noqa: N818 -- it says what is the matter
-    """Not now; the same attempt may succeed later.
-
-    Attributes:
-        error: a short code, for metrics.
-        message: a sentence, for people.
-    """
-
-    def __init__(self, error: str, message: str) -> None:
-        super().__init__(f"{error}: {message}")
-        self.error = error
-        self.message = message
 
 
 class Dependency:

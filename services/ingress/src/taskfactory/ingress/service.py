@@ -8,14 +8,13 @@ from typing import Any, Final
 from temporalio.client import Client
 
 from taskfactory.ingress.consumer import RecordConsumer
-from taskfactory.ingress.dead_letters import DeadLetterSink, KafkaDeadLetters
 from taskfactory.ingress.definition_watch import DefinitionWatch
+from taskfactory.ingress.deliveries import Delivery
 from taskfactory.ingress.flow import Limits
 from taskfactory.ingress.pipeline import Pipeline, PipelineLimits
-from taskfactory.ingress.records import Record
 from taskfactory.ingress.retrying import Dependency
 from taskfactory.ingress.settings import IngressSettings
-from taskfactory.ingress.starter import TemporalStarter
+from taskfactory.intake import DeadLetterSink, DecisionLimits, KafkaDeadLetters, TemporalStarter
 from taskfactory.registry import DefinitionListener, DefinitionStore, open_engine
 from taskfactory.runtime import Outage, Shared, masked
 
@@ -45,7 +44,7 @@ class Ingress:
         settings = self.settings
         shared.health.add_check("kafka", lambda: "not consuming yet")
         engine = open_engine(settings.database_url.get_secret_value(), pool_size=2)
-        watch = DefinitionWatch(DefinitionStore(engine).enabled, DefinitionListener(engine))
+        watch = DefinitionWatch(DefinitionStore(engine).changes, DefinitionListener(engine))
         shared.health.add_check("definitions", watch.problem)
         dead_letters = KafkaDeadLetters(settings.dead_letter_config(), settings.dlq_topic)
         try:
@@ -60,8 +59,8 @@ class Ingress:
         settings = self.settings
         loop = asyncio.get_running_loop()
 
-        def deliver(records: Sequence[Record]) -> None:
-            loop.call_soon_threadsafe(pipeline.accept, records)
+        def deliver(deliveries: Sequence[Delivery]) -> None:
+            loop.call_soon_threadsafe(pipeline.accept, deliveries)
 
         consumer = RecordConsumer(
             settings.consumer_config(),
@@ -80,7 +79,7 @@ class Ingress:
             ),
             dead_letters,
             consumer.settle,
-            PipelineLimits(settings.max_event_bytes, settings.max_concurrent_starts),
+            PipelineLimits(DecisionLimits(settings.max_event_bytes, settings.max_hops), settings.max_concurrent_starts),
             temporal=temporal,
             kafka=kafka,
         )

@@ -23,6 +23,8 @@ class IngressSettings(ProcessSettings, KafkaSettings, DatabaseSettings, Temporal
     """Consumer group. Keep it stable: a new name reads every topic from its start."""
     max_event_bytes: int = Field(MIB, ge=1)
     """A larger record value is dead-lettered as `too_large` without being decoded."""
+    max_hops: int = Field(10, ge=0)
+    """Reactions that a chain of events may have; an event that has come further is dead-lettered as `too_many_hops`."""
     max_run_input_bytes: int = Field(2 * MIB - 64 * 1024, ge=1, le=4_000_000)
     """A larger encoded RunInput is dead-lettered; Temporal's own limit (`limit.blobSize.error`) is 2 MiB by default."""
     max_in_flight: int = Field(1000, ge=1)

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from taskfactory.definitions import DefinitionSet, RegisteredDefinition, parse_definition
-from taskfactory.ingress.dead_letters import DeadLetter
-from taskfactory.ingress.decisions import Decision, StartRun, decide
+from taskfactory.intake import DeadLetter, Decision, DecisionLimits, InForce, StartRun, decide
 from tests.ingress.fakes import record
 
 LIMIT = 1000
+LIMITS = DecisionLimits(max_event_bytes=LIMIT, max_hops=10)
 
 
 def definition(name: str, match: dict[str, Any], **trigger: Any) -> RegisteredDefinition:
@@ -32,7 +32,7 @@ def event(**attributes: Any) -> bytes:
 
 def decided(value: bytes | None, *definitions: RegisteredDefinition, key: bytes | None = b"key") -> list[Decision]:
     headers = [("content-type", b"application/cloudevents+json")]
-    return decide(record(4, value, headers=headers, key=key), DefinitionSet(definitions), LIMIT)
+    return decide(record(4, value, headers=headers, key=key), InForce(1, DefinitionSet(definitions)), LIMITS)
 
 
 def test_every_definition_that_matches_starts_a_run_of_its_own() -> None:
@@ -72,9 +72,9 @@ def test_a_record_without_key_starts_a_run_without_key() -> None:
 
 
 def test_the_same_event_at_another_offset_is_the_same_run() -> None:
-    orders = DefinitionSet([definition("orders", {"type": ["order"]})])
-    [first] = decide(record(1, event()), orders, LIMIT)
-    [second] = decide(record(2, event()), orders, LIMIT)
+    orders = InForce(1, DefinitionSet([definition("orders", {"type": ["order"]})]))
+    [first] = decide(record(1, event()), orders, LIMITS)
+    [second] = decide(record(2, event()), orders, LIMITS)
     assert isinstance(first, StartRun)
     assert isinstance(second, StartRun)
     assert first.run.run_id == second.run.run_id

@@ -1,5 +1,5 @@
 from taskfactory.definitions import RegisteredDefinition, parse_definition
-from taskfactory.ingress.dead_letters import DeadLetter
+from taskfactory.intake import DeadLetter
 from tests.ingress.fakes import record
 
 DEFINITION = RegisteredDefinition(

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from taskfactory.ingress.dead_letters import DeadLetter, DeadLetterSink, KafkaDeadLetters
-from taskfactory.ingress.retrying import Unavailable
 from taskfactory.ingress.settings import IngressSettings
+from taskfactory.intake import DeadLetter, DeadLetterSink, KafkaDeadLetters, Unavailable
 from tests.ingress.conftest import Site, headers_of
 from tests.ingress.fakes import FakeDeadLetters, record, unavailable
 

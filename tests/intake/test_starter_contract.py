@@ -7,8 +7,8 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from taskfactory.definitions import RunInput
-from taskfactory.ingress.retrying import Unavailable
-from taskfactory.ingress.starter import (
+from taskfactory.intake import Unavailable
+from taskfactory.intake.starter import (
     Refused,
     Start,
     Starter,

@@ -20,7 +20,7 @@ from temporalio.converter import WorkflowSerializationContext, encode_search_att
 from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.definitions import RUN_WORKFLOW, RunInput
-from taskfactory.ingress.retrying import Unavailable
+from taskfactory.intake.unavailable import Unavailable
 from taskfactory.runtime.search_attributes import ACTIVITY, DEDUPE_KEY, EVENT_ID, EVENT_TYPE
 
 KEYWORD_BYTES: Final = 255

@@ -1,0 +1,159 @@
+"""What to do about one record: decode, match, and say it. Pure.
+
+A record of which nothing follows is one that no definition matched. Trouble with the record itself is one dead letter;
+trouble of one definition with it is a dead letter of that definition alone (architecture, I7).
+"""
+
+import base64
+from dataclasses import dataclass
+from typing import Any, Final
+
+from taskfactory.definitions import (
+    EvaluationFailed,
+    Matched,
+    RegisteredDefinition,
+    RunInput,
+    Verdict,
+    workflow_id,
+)
+from taskfactory.envelope import EventEnvelope, InvalidEnvelope, Trigger, decode
+from taskfactory.intake.dead_letters import DeadLetter
+from taskfactory.intake.in_force import InForce
+from taskfactory.intake.records import Record
+
+CHAIN: Final = "chain"
+"""Extension attribute of outcomes: names of the definitions that led to them, oldest first, separated by spaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionLimits:
+    """Bounds beyond which a record or a match is dead-lettered."""
+
+    max_event_bytes: int
+    """A larger value is not even decoded."""
+    max_hops: int
+    """Reactions between an event and the first of its chain; an event that has come further starts nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartRun:
+    """Start this run for this definition."""
+
+    run: RunInput
+    definition: RegisteredDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The definition matched, and is paused: the record can be replayed for it later."""
+
+    run: RunInput
+    """What would have been started."""
+    definition: RegisteredDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class BeforeActivation:
+    """The definition matched, but the record is older than its activation: only a replay starts it."""
+
+    definition: RegisteredDefinition
+
+
+Decision = StartRun | DeadLetter | Paused | BeforeActivation
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEvent:
+    """An event and the record that it was read from."""
+
+    record: Record
+    envelope: EventEnvelope
+    event: dict[str, Any]
+    """The envelope in CloudEvents JSON form, as patterns and expressions see it."""
+
+
+def decide(record: Record, in_force: InForce, limits: DecisionLimits) -> list[Decision]:
+    """Everything that follows from a record, at most one decision per definition.
+
+    Args:
+        record: as it was consumed.
+        in_force: what is enabled.
+        limits: what is too large, or has come too far.
+    """
+    read = read_event(record, limits)
+    if isinstance(read, DeadLetter):
+        return [read]
+    verdicts = in_force.definitions.evaluate(read.event, record.topic)
+    decisions = (decision_of(verdict, read, in_force, limits) for verdict in verdicts)
+    return [decision for decision in decisions if decision is not None]
+
+
+def read_event(record: Record, limits: DecisionLimits) -> ReadEvent | DeadLetter:
+    """The event in a record, or the dead letter that the record is for every definition."""
+    size = len(record.value or b"")
+    if size > limits.max_event_bytes:
+        return DeadLetter(record, "too_large", f"the value has {size} bytes, {limits.max_event_bytes} are allowed")
+    try:
+        envelope = decode(record.value, record.headers, record.key)
+    except InvalidEnvelope as error:
+        place = f"{error.field}: " if error.field else ""
+        return DeadLetter(record, error.code, f"{place}{error.message}")
+    return ReadEvent(record, envelope, envelope.to_json_dict())
+
+
+def decision_of(verdict: Verdict, read: ReadEvent, in_force: InForce, limits: DecisionLimits) -> Decision | None:
+    """What follows from one definition's verdict; None if the definition does not take the event."""
+    match verdict:
+        case EvaluationFailed(registered, code, message):
+            return DeadLetter(read.record, code, message, registered)
+        case Matched(registered):
+            if _is_before(read.record, registered):
+                return BeforeActivation(registered)
+            if (read.envelope.hops or 0) > limits.max_hops:
+                message = _chain_sentence(read.envelope, registered, limits)
+                return DeadLetter(read.record, "too_many_hops", message, registered)
+            run = _run_input(read, verdict, in_force)
+            return Paused(run, registered) if registered.paused else StartRun(run, registered)
+    return None
+
+
+def _is_before(record: Record, registered: RegisteredDefinition) -> bool:
+    since = registered.active_since
+    return since is not None and record.timestamp is not None and record.timestamp < since.timestamp() * 1000
+
+
+def _chain_sentence(envelope: EventEnvelope, registered: RegisteredDefinition, limits: DecisionLimits) -> str:
+    told = (envelope.model_extra or {}).get(CHAIN)
+    names = str(told).split() if told else [envelope.source]
+    return (
+        f"the event is reaction number {envelope.hops} in its chain, {limits.max_hops} are allowed, and would start "
+        f"{registered.definition.name} again or next: {' → '.join([*names, registered.definition.name])}. Narrow the "
+        "match of a definition in it, or raise TASKFACTORY_MAX_HOPS if the chain is meant to be so long"
+    )
+
+
+def _run_input(read: ReadEvent, matched: Matched, in_force: InForce) -> RunInput:
+    record, envelope = read.record, read.envelope
+    registered, key = matched.registered, matched.key
+    generation = in_force.generation(registered.id, key)
+    return RunInput(
+        run_id=workflow_id(registered.id, key, generation),
+        activity_id=registered.id,
+        activity_name=registered.definition.name,
+        version=registered.version,
+        generation=generation,
+        dedupe_strategy=key.strategy,
+        dedupe_parts=list(key.parts),
+        trigger=Trigger(
+            source=envelope.source,
+            id=envelope.id,
+            type=envelope.type,
+            subject=envelope.subject,
+            time=envelope.time,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+        ),
+        key=None if record.key is None else base64.b64encode(record.key).decode(),
+        event=read.event,
+    )

@@ -1,0 +1,42 @@
+"""A Kafka record as it is stored: what is decided about, and what a dead letter keeps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record with its coordinates."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int | None
+    """Milliseconds since the epoch; None when the broker keeps none."""
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of key and value."""
+        return len(self.key or b"") + len(self.value or b"")
+
+
+def record_from_message(message: Message) -> Record:
+    """The record that a message without error carries."""
+    kind, milliseconds = message.timestamp()
+    return Record(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        timestamp=None if kind == TIMESTAMP_NOT_AVAILABLE else milliseconds,
+        key=message.key(),
+        value=message.value(),
+        headers=tuple(cast("list[tuple[str, bytes | None]]", message.headers() or ())),
+    )

@@ -1,0 +1,33 @@
+"""A consumed record on its way through ingress, and the assignment under which it was read."""
+
+from dataclasses import dataclass, field
+
+from taskfactory.ingress.offsets import Partition
+from taskfactory.intake import Record
+
+
+@dataclass(slots=True, eq=False)
+class Assignment:
+    """One partition from its assignment to its revocation.
+
+    Only the consumer's thread writes it; the event loop reads `withdrawn` and nothing else.
+    """
+
+    partition: Partition
+    epoch: int
+    withdrawn: bool = False
+    """Set when the partition is being given away: work that has not begun should be left to its next owner."""
+    outstanding: int = 0
+    """Records handed out and not yet settled."""
+    requested: int | None = None
+    """Offset whose commit was sent last; None when it must be sent again."""
+    acknowledged: int | None = None
+    """Offset whose commit Kafka acknowledged last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A record that the consumer handed out, to be given back exactly once."""
+
+    record: Record
+    assignment: Assignment = field(repr=False)
