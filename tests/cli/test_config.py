@@ -72,3 +72,12 @@ def test_every_wrong_variable_is_told() -> None:
     assert shown.exit_code == 2
     assert "TASKFACTORY_METRICS_PORT: " in shown.stderr
     assert "TASKFACTORY_DRAIN_TIMEOUT: " in shown.stderr
+
+
+def test_a_refused_setting_is_told_without_the_secrets_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKFACTORY_KAFKA_CONFIG__SASL_PASSWORD", "letmein")
+    monkeypatch.setenv("TASKFACTORY_KAFKA_CONFIG__SSL_KEY_PASSWORD_FILE", "/nowhere/password")
+    told = CliRunner().invoke(app, ["config", "ingress"])
+    assert told.exit_code == 2
+    assert "/nowhere/password" in told.output
+    assert "letmein" not in told.output

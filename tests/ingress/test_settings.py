@@ -23,7 +23,32 @@ def test_what_keeps_offsets_safe_cannot_be_set(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_assignor_is_left_out_where_the_new_group_protocol_forbids_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert consumer_config(monkeypatch)["partition.assignment.strategy"] == "cooperative-sticky"
-    assert "partition.assignment.strategy" not in consumer_config(monkeypatch, group_protocol="consumer")
+    monkeypatch.setenv("TASKFACTORY_KAFKA_GROUP_PROTOCOL", "consumer")
+    config = consumer_config(monkeypatch)
+    assert config["group.protocol"] == "consumer"
+    assert "partition.assignment.strategy" not in config
+
+
+@pytest.mark.parametrize("name", ["session_timeout_ms", "heartbeat_interval_ms", "partition_assignment_strategy"])
+def test_what_the_new_group_protocol_leaves_to_the_broker_is_refused_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert consumer_config(monkeypatch, **{name: "6000"})[name.replace("_", ".")] == "6000"
+    monkeypatch.setenv("TASKFACTORY_KAFKA_GROUP_PROTOCOL", "consumer")
+    with pytest.raises(ValueError, match=f"unset TASKFACTORY_KAFKA_CONFIG__{name.upper()}, or use 'classic'"):
+        IngressSettings()
+
+
+@pytest.mark.parametrize("name", ["GROUP_ID", "GROUP_PROTOCOL", "GROUP_INSTANCE_ID"])
+def test_what_has_a_setting_of_its_own_is_not_a_property_too(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with pytest.raises(ValueError, match=f"use TASKFACTORY_KAFKA_{name}"):
+        consumer_config(monkeypatch, **{name: "x"})
+
+
+def test_a_static_member_says_who_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "group.instance.id" not in consumer_config(monkeypatch)
+    monkeypatch.setenv("TASKFACTORY_KAFKA_GROUP_INSTANCE_ID", "ingress-0")
+    assert consumer_config(monkeypatch)["group.instance.id"] == "ingress-0"
 
 
 def test_topics_are_a_comma_list(monkeypatch: pytest.MonkeyPatch) -> None:

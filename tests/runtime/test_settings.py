@@ -73,3 +73,32 @@ def test_certificates_are_given_as_text_or_as_a_file(tmp_path: Path) -> None:
         config = tls_config(TemporalTls(server_root_ca_cert=given), api_key=False)
         assert not isinstance(config, bool)
         assert config.server_root_ca_cert == b"-----BEGIN CERTIFICATE-----"
+
+
+def test_a_secret_of_kafka_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("let me in\n")
+    monkeypatch.setenv("TASKFACTORY_KAFKA_CONFIG__SASL_PASSWORD_FILE", str(secret))
+    settings = KafkaSettings()
+    assert settings.librdkafka()["sasl.password"] == "let me in"
+    assert "sasl.password.file" not in settings.librdkafka()
+    assert masked("kafka_config", settings.kafka_config) == {"sasl_password_file": str(secret)}
+
+
+def test_a_secret_s_file_that_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKFACTORY_KAFKA_CONFIG__SASL_PASSWORD_FILE", "/nowhere/password")
+    with pytest.raises(ValueError, match=r"SASL_PASSWORD_FILE: '/nowhere/password' can't be read: .*No such file"):
+        KafkaSettings()
+
+
+def test_a_secret_and_its_file_are_not_both_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TASKFACTORY_KAFKA_CONFIG__SSL_KEY_PASSWORD", "x")
+    monkeypatch.setenv("TASKFACTORY_KAFKA_CONFIG__SSL_KEY_PASSWORD_FILE", str(tmp_path))
+    with pytest.raises(ValueError, match="are both set; unset one of them"):
+        KafkaSettings()
+
+
+def test_a_file_property_of_librdkafka_itself_stays_what_it_is() -> None:
+    config = {"sasl_oauthbearer_assertion_private_key_file": "/key.pem"}
+    given = KafkaSettings(kafka_config=config).librdkafka()
+    assert given["sasl.oauthbearer.assertion.private.key.file"] == "/key.pem"

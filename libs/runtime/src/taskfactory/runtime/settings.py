@@ -4,11 +4,12 @@ Every variable starts with `TASKFACTORY_`; `__` reaches into a nested value. A s
 the environment once, at its start.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SECRET_CONFIG_WORDS = (
@@ -22,6 +23,15 @@ SECRET_CONFIG_WORDS = (
     "oauthbearer.config",
 )
 """A librdkafka property whose name holds one of these is masked wherever settings are shown."""
+
+SECRETS_FROM_FILES = (
+    "sasl.password",
+    "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.assertion.private.key.passphrase",
+    "ssl.key.password",
+    "ssl.keystore.password",
+)
+"""librdkafka properties that may be given as the path of a file that holds them, under the name `….file`."""
 
 
 def _comma_list(value: object) -> object:
@@ -59,14 +69,22 @@ class KafkaSettings(SettingsBlock):
 
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
     kafka_config: dict[str, str] = Field(default_factory=dict)
-    """Any librdkafka property; underscores in the variable's name stand for dots."""
+    """Any librdkafka property; underscores in the variable's name stand for dots. `…__SASL_PASSWORD_FILE` and the like
+    (`SECRETS_FROM_FILES`) name a file with the secret."""
+
+    @field_validator("kafka_config")
+    @classmethod
+    def _files_can_be_read(cls, given: dict[str, str]) -> dict[str, str]:
+        _with_secrets(given)
+        return given
 
     def librdkafka(self) -> dict[str, str]:
-        """The connection's properties under librdkafka's names; the services add what they fix on top."""
-        return {
-            "bootstrap.servers": self.kafka_bootstrap_servers,
-            **{name.lower().replace("_", "."): value for name, value in self.kafka_config.items()},
-        }
+        """The connection's properties under librdkafka's names; the services add what they fix on top.
+
+        Raises:
+            ValueError: a file with a secret can't be read any more.
+        """
+        return {"bootstrap.servers": self.kafka_bootstrap_servers, **_with_secrets(self.kafka_config)}
 
 
 class DatabaseSettings(SettingsBlock):
@@ -108,6 +126,28 @@ class TopicSettings(SettingsBlock):
     dlq_topic: str = "taskfactory.dlq"
 
 
+def property_name(variable: str) -> str:
+    """The property that a key of `kafka_config` stands for: `SASL_PASSWORD` → `sasl.password`."""
+    return variable.lower().replace("_", ".")
+
+
+def _with_secrets(given: Mapping[str, str]) -> dict[str, str]:
+    named = {property_name(name): value for name, value in given.items()}
+    for secret in SECRETS_FROM_FILES:
+        path = named.pop(f"{secret}.file", None)
+        if path is None:
+            continue
+        variable = f"TASKFACTORY_KAFKA_CONFIG__{secret.upper().replace('.', '_')}"
+        if secret in named:
+            raise ValueError(f"{variable} and {variable}_FILE are both set; unset one of them")
+        try:
+            # Editors and `echo` end a file with a newline that belongs to no secret.
+            named[secret] = Path(path).read_text().rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{variable}_FILE: {path!r} can't be read: {error}") from error
+    return named
+
+
 def pem(value: str) -> bytes:
     """PEM text as bytes: the value itself when it is PEM, otherwise the content of the file it names.
 
@@ -128,13 +168,15 @@ def masked(name: str, value: Any) -> Any:
         secret = value.get_secret_value()
         return _masked_url(secret) if "://" in secret else "********"
     if name == "kafka_config" and isinstance(value, dict):
-        return {
-            key: "********" if any(word in key.replace("_", ".") for word in SECRET_CONFIG_WORDS) else item
-            for key, item in value.items()
-        }
+        return {key: "********" if _is_secret(property_name(str(key))) else item for key, item in value.items()}
     if isinstance(value, BaseModel):
         return {key: masked(key, getattr(value, key)) for key in type(value).model_fields}
     return value
+
+
+def _is_secret(name: str) -> bool:
+    is_path = name.removesuffix(".file") in SECRETS_FROM_FILES and name.endswith(".file")
+    return not is_path and any(word in name for word in SECRET_CONFIG_WORDS)
 
 
 def _masked_url(url: str) -> str:

@@ -14,6 +14,7 @@ from taskfactory.runtime.settings import (
     KafkaSettings,
     TemporalSettings,
     TopicSettings,
+    masked,
 )
 
 LOCAL_STACK: Final = 'set -a; eval "$(taskfactory dev up --format env)"; set +a'
@@ -47,7 +48,8 @@ def settings_problems(error: ValueError) -> list[str]:
     if not isinstance(error, ValidationError) or not error.title.endswith("Settings"):
         return []
     return [
-        f"{variable(*map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')} (found {item['input']!r})"
+        f"{variable(*map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}"
+        f" (found {masked(str(item['loc'][0]), item['input'])!r})"
         for item in error.errors(include_url=False, include_context=False)
     ]
 
