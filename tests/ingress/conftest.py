@@ -12,6 +12,8 @@ from typing import Any, cast
 
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic  # the admin module does not export it
 from temporalio.client import Client
 
 from taskfactory.cli.temporal_setup import prepare_namespace
@@ -106,8 +108,23 @@ class Site:
         Asked through a consumer: librdkafka 2.16's admin client crashes when the group's coordinator answers with an
         error, as it does while it loads.
         """
+        return {commit.partition: commit.offset for commit in self.commits() if commit.offset >= 0}
+
+    def commits(self) -> list[TopicPartition]:
+        """The group's commits with their metadata."""
         wanted = [TopicPartition(self.topic, partition) for partition in range(self.partitions)]
-        return {p.partition: p.offset for p in self.reader.committed(wanted, timeout=20) if p.offset >= 0}
+        return self.reader.committed(wanted, timeout=20)
+
+    def recreate(self) -> None:
+        """Delete the topic and create it again, with the same name and partitions."""
+        admin = AdminClient({"bootstrap.servers": self.stack.endpoints.kafka_bootstrap_servers})
+        for future in admin.delete_topics([self.topic], operation_timeout=30).values():
+            future.result(30)
+        deadline = time.monotonic() + 30
+        while self.topic in admin.list_topics(timeout=10).topics:
+            assert time.monotonic() < deadline
+        for future in admin.create_topics([NewTopic(self.topic, self.partitions, 1)]).values():
+            future.result(30)
 
     def end_offsets(self) -> dict[int, int]:
         """End offset of every partition that has records."""

@@ -2,10 +2,11 @@
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, Message, TopicPartition
 
 from taskfactory.definitions import RunInput
 from taskfactory.envelope import Trigger
@@ -106,21 +107,26 @@ class FakeKafkaConsumer:
         self.config = config
         self.assigned: set[Partition] = set()
         self.paused: set[Partition] = set()
-        self.committed: dict[Partition, int] = {}
+        self.commits: dict[Partition, int] = {}
+        self.notes: dict[Partition, str] = {}
+        self.sought: list[tuple[Partition, int]] = []
         self.closed = False
         self._log: dict[Partition, deque[Message]] = defaultdict(deque)
         self._callbacks: deque[Callable[[], None]] = deque()
+        self._seek_failures: deque[KafkaError] = deque()
         self._commit_failures: deque[KafkaError] = deque()
         self._errors: deque[Message] = deque()
         self._changed = threading.Condition(threading.RLock())
 
     # -- what the test does ------------------------------------------------------------------------------------------
 
-    def append(self, partition: Partition, offsets: Sequence[int], value: bytes = b"{}") -> None:
+    def append(self, partition: Partition, offsets: Sequence[int], value: bytes = b"{}", timestamp: int = 1) -> None:
         with self._changed:
             for offset in offsets:
                 self._log[partition].append(
-                    Message(topic=partition[0], partition=partition[1], offset=offset, value=value, timestamp=(1, 1))
+                    Message(
+                        topic=partition[0], partition=partition[1], offset=offset, value=value, timestamp=(1, timestamp)
+                    )
                 )
             self._changed.notify_all()
 
@@ -132,6 +138,17 @@ class FakeKafkaConsumer:
 
     def fail_next_commit(self, error: KafkaError) -> None:
         self._commit_failures.append(error)
+
+    def reach_end(self, partition: Partition) -> None:
+        """Say that everything was read, once it was."""
+        with self._changed:
+            self._errors.append(
+                Message(topic=partition[0], partition=partition[1], error=KafkaError(KafkaError._PARTITION_EOF))
+            )
+            self._changed.notify_all()
+
+    def fail_next_seek(self, error: KafkaError) -> None:
+        self._seek_failures.append(error)
 
     def assign(self, *partitions: Partition) -> None:
         self._in_consumer_thread(lambda: self._rebalance(self._on_assign, partitions, self.assigned.update))
@@ -149,6 +166,10 @@ class FakeKafkaConsumer:
         with self._changed:
             self._callbacks.append(lambda: self.config["error_cb"](error))
             self._changed.notify_all()
+
+    def turn(self) -> None:
+        """Let the consumer's thread come around."""
+        self._in_consumer_thread(lambda: None)
 
     def wait_until(self, condition: Callable[["FakeKafkaConsumer"], bool]) -> None:
         with self._changed:
@@ -210,12 +231,22 @@ class FakeKafkaConsumer:
             self._callbacks.append(lambda: self.config["on_commit"](error, offsets))
             return None
         with self._changed:
-            self.committed.update({(offset.topic, offset.partition): offset.offset for offset in offsets})
+            self.commits.update({(offset.topic, offset.partition): offset.offset for offset in offsets})
+            self.notes.update({(offset.topic, offset.partition): offset.metadata or "" for offset in offsets})
             self._changed.notify_all()
         if asynchronous:
             self._callbacks.append(lambda: self.config["on_commit"](None, offsets))
             return None
         return offsets
+
+    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:  # noqa: ARG002 -- as in the protocol
+        found = [(p.topic, p.partition) for p in partitions]
+        return [TopicPartition(*p, self.commits.get(p, OFFSET_INVALID), self.notes.get(p, "")) for p in found]
+
+    def seek(self, partition: TopicPartition) -> None:
+        if self._seek_failures:
+            raise KafkaException(self._seek_failures.popleft())
+        self.sought.append(((partition.topic, partition.partition), partition.offset))
 
     def close(self) -> None:
         if self.assigned:
@@ -226,3 +257,20 @@ class FakeKafkaConsumer:
 
     def _readable(self) -> Partition | None:
         return next((p for p in self.assigned - self.paused if self._log[p]), None)
+
+
+class FakeTopicIds:
+    """A cluster's topics and their ids, as far as a broker has heard of them."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, str] = defaultdict(lambda: "first")
+        self.away = False
+
+    def ask(self, topics: Collection[str]) -> dict[str, Future[str]]:
+        answers: dict[str, Future[str]] = {topic: Future() for topic in topics}
+        for topic, answer in answers.items():
+            if self.away:
+                answer.set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT)))
+            else:
+                answer.set_result(self.ids[topic])
+        return answers

@@ -9,40 +9,69 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic  # the admin module does not export it
+from structlog.testing import capture_logs
 
 from taskfactory.ingress.consumer import RecordConsumer
 from taskfactory.ingress.deliveries import Delivery
 from taskfactory.ingress.flow import Limits
+from taskfactory.ingress.kafka_consumer import ConsumerFailed
 from taskfactory.ingress.settings import IngressSettings
+from taskfactory.ingress.topic_ids import AdminTopicIds
 from tests.conftest import RunningStack
 from tests.ingress.conftest import Site, eventually
 
 COUNT = 4000
 PATIENCE = 60
 
+Seen = Counter[tuple[int, int]]
+"""How often each record, by partition and offset, was handed out."""
+
+
+def consumer_of(
+    settings: IngressSettings,
+    topic: str,
+    limits: Limits = Limits(500, 10_000_000),  # noqa: B008 -- frozen
+    deliver: Callable[[Sequence[Delivery]], None] = lambda _: None,
+    **config: str,
+) -> RecordConsumer:
+    given = settings.consumer_config() | {name.replace("_", "."): value for name, value in config.items()}
+    return RecordConsumer(given, [topic], limits, deliver, topic_ids=AdminTopicIds(settings.librdkafka()))
+
 
 class Member:
     """A member of the group that disposes of everything it gets, or holds it while told to."""
 
-    def __init__(self, site: Site, protocol: str, limits: Limits, seen: Counter[tuple[int, int]]) -> None:
+    def __init__(self, site: Site, protocol: str, limits: Limits, seen: Seen, **config: str) -> None:
         self.seen = seen
         self.held: list[Delivery] = []
         self.hold = threading.Event()
+        self.stuck: set[int] = set()
+        """Partitions whose records are held."""
+        self.going_on = threading.Event()
+        """Cleared, it stalls the consumer's own thread."""
+        self.going_on.set()
         settings = IngressSettings(
             kafka_bootstrap_servers=site.stack.endpoints.kafka_bootstrap_servers,
             kafka_group_id=site.group,
-            kafka_config={"group.protocol": protocol},
+            kafka_group_protocol=protocol,
+            kafka_group_instance_id=config.pop("group_instance_id", None),
         )
-        self.consumer = RecordConsumer(settings.consumer_config(), [site.topic], limits, self._deliver)
+        self.consumer = consumer_of(settings, site.topic, limits, self._deliver, **config)
         self.consumer.start()
 
     def _deliver(self, deliveries: Sequence[Delivery]) -> None:
+        assert self.going_on.wait(PATIENCE)
         for delivery in deliveries:
             self.seen[delivery.record.partition, delivery.record.offset] += 1
-            if self.hold.is_set():
+            if self.hold.is_set() or delivery.record.partition in self.stuck:
                 self.held.append(delivery)
             else:
                 self.consumer.settle(delivery, disposed=True)
+
+    @property
+    def in_flight(self) -> list[Delivery]:
+        """What it holds of partitions that are still its own."""
+        return [delivery for delivery in self.held if not delivery.assignment.withdrawn]
 
     def release(self) -> None:
         self.hold.clear()
@@ -60,14 +89,16 @@ Join = Callable[..., Member]
 @pytest.fixture(params=["classic", "consumer"])
 def join(request: pytest.FixtureRequest, wide_site: Site) -> Iterator[Join]:
     members: list[Member] = []
-    seen: Counter[tuple[int, int]] = Counter()
+    seen: Seen = Counter()
 
-    def join(limits: Limits = Limits(500, 10_000_000)) -> Member:  # noqa: B008 -- frozen
-        members.append(Member(wide_site, request.param, limits, seen))
+    def join(limits: Limits = Limits(500, 10_000_000), **config: str) -> Member:  # noqa: B008 -- frozen
+        members.append(Member(wide_site, request.param, limits, seen, **config))
         return members[-1]
 
+    join.protocol = request.param  # type: ignore[attr-defined]
     yield join
     for member in members:
+        member.going_on.set()
         member.consumer.stop(0)
     for member in members:
         member.consumer.finished.exception(PATIENCE)
@@ -87,16 +118,20 @@ async def test_members_that_come_and_go_leave_nothing_out_and_do_nothing_twice(w
     assert sum(first.seen.values()) == 3 * COUNT
 
 
-async def test_a_member_that_is_paused_stays_in_the_group_and_within_its_bounds(wide_site: Site, join: Join) -> None:
-    member = join(Limits(100, 10_000_000))
+async def test_a_member_that_is_paused_stays_in_the_group_and_within_its_bounds(
+    wide_site: Site, join: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskfactory.ingress.consumer.REVOKE_DRAIN_SECONDS", 0.5)
+    member = join(Limits(400, 10_000_000))
     member.hold.set()
     wide_site.produce(*[b"{}"] * COUNT)
-    await eventually(lambda: len(member.seen) >= 100, "the bound is reached")
-    other = join(Limits(100, 10_000_000))
+    await eventually(lambda: len(member.seen) == 400, "every partition has its share in flight")
+    other = join(Limits(400, 10_000_000))
     other.hold.set()
     await eventually(lambda: other.consumer.problem() is None, "another member has joined")
-    assert len(member.held) <= 100
-    assert len(other.held) <= 100
+    await eventually(lambda: len(other.held) == 400, "it has as much in flight as it may")
+    await eventually(lambda: len(member.in_flight) == 400, "and so has the first")
+    assert len(member.held) == 600, "two partitions were given away with all that they had in flight"
     for each in (member, other):
         each.release()
     await eventually(lambda: len(member.seen) == COUNT, "everything was read")
@@ -116,9 +151,116 @@ async def test_a_record_in_flight_is_read_again_by_the_next_owner(wide_site: Sit
     assert set(first.seen.values()) == {2}
 
 
+async def test_a_partition_that_is_stuck_holds_back_no_other(wide_site: Site, join: Join) -> None:
+    member = join(Limits(100, 10_000_000))
+    member.stuck = {0}
+    wide_site.produce(*[b"{}"] * COUNT)
+    ends = await eventually(wide_site.end_offsets, "records are there")
+    rest = {partition: end for partition, end in ends.items() if partition != 0}
+    await eventually(lambda: rest.items() <= wide_site.committed().items(), "the others are read to their ends")
+    assert 25 <= len(member.held) <= 50
+    assert wide_site.committed()[0] == 0
+    member.stuck = set()
+    member.release()
+    await eventually(lambda: wide_site.committed() == ends, "the stuck one goes on")
+    assert set(member.seen.values()) == {1}
+
+
+async def test_a_member_that_was_thrown_out_commits_nothing_of_what_it_lost(wide_site: Site, join: Join) -> None:
+    config = {"max_poll_interval_ms": "6000", "session_timeout_ms": "6000"}
+    if join.protocol == "consumer":  # type: ignore[attr-defined]
+        del config["session_timeout_ms"]
+        config["max_poll_interval_ms"] = "2000"
+    zombie = join(**config)
+    zombie.hold.set()
+    wide_site.produce(*[b"{}"] * 40)
+    await eventually(lambda: len(zombie.seen) == 40, "it has everything in flight")
+    zombie.going_on.clear()
+    wide_site.produce(*[b"{}"] * 40)
+    successor = join()
+    await eventually(lambda: wide_site.committed() == wide_site.end_offsets(), "its successor did it all")
+    before = wide_site.committed()
+    assert successor.consumer.problem() is None
+    zombie.going_on.set()
+    zombie.release()
+    await eventually(lambda: all(not d.assignment.withdrawn for d in zombie.held), "it works again")
+    wide_site.produce(*[b"{}"] * 40)
+    await eventually(lambda: wide_site.committed() == wide_site.end_offsets(), "both go on")
+    assert before.items() <= {p: min(end, before[p]) for p, end in wide_site.committed().items()}.items()
+
+
+async def test_a_static_member_that_is_back_soon_disturbs_nobody(wide_site: Site, join: Join) -> None:
+    steady = join(group_instance_id="steady")
+    restarted = join(group_instance_id="restarted")
+    for member in (steady, restarted):
+        await eventually(lambda m=member: m.consumer.problem() is None, "it has joined")  # type: ignore[misc]
+    wide_site.produce(*[b"{}"] * COUNT)
+    await eventually(lambda: wide_site.committed() == wide_site.end_offsets(), "everything is read")
+    with capture_logs() as lines:
+        restarted.leave()
+        again = join(group_instance_id="restarted")
+        wide_site.produce(*[b"{}"] * COUNT)
+        await eventually(lambda: wide_site.committed() == wide_site.end_offsets(), "everything is read")
+        assert again.consumer.problem() is None
+    changes = [line["change"] for line in lines if line["event"] == "rebalanced"]
+    assert changes == ["revoked", "assigned"], "only the restarted one's own"
+    assert set(steady.seen.values()) == {1}
+
+
+async def test_two_processes_with_one_instance_id_end_loudly(wide_site: Site, join: Join) -> None:
+    members = [join(group_instance_id="one")]
+    await eventually(lambda: members[0].consumer.problem() is None, "it has joined")
+    members.append(join(group_instance_id="one"))
+    ended = await eventually(lambda: [m for m in members if m.consumer.finished.done()], "one of them ends")
+    with pytest.raises(ConsumerFailed, match="TASKFACTORY_KAFKA_GROUP_INSTANCE_ID"):
+        ended[0].consumer.finished.result()
+
+
+@pytest.mark.parametrize("count", [3 * COUNT, 400], ids=["with-more-records", "with-fewer-records"])
+async def test_a_topic_that_is_recreated_while_it_is_read_is_read_from_its_beginning(
+    wide_site: Site, join: Join, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr("taskfactory.ingress.incarnations.LOOK_SECONDS", 0.5)
+    member = join()
+    wide_site.produce(*[b"{}"] * COUNT)
+    await eventually(lambda: len(member.seen) == COUNT, "the first topic is read")
+    member.hold.set()
+    wide_site.produce(*[b"{}"] * 40)  # in flight when the topic goes
+    await eventually(lambda: len(member.held) == 40, "they are in flight")
+    await asyncio.to_thread(wide_site.recreate)
+    member.seen.clear()
+    wide_site.produce(*[b"{}"] * count)
+    member.release()
+    ends = await eventually(wide_site.end_offsets, "the new topic has records")
+    everything = {(partition, offset) for partition, end in ends.items() for offset in range(end)}
+    await eventually(lambda: everything <= member.seen.keys(), "every record of the new topic is read")
+    await eventually(lambda: wide_site.committed() == ends, "everything is committed")
+
+
+@pytest.mark.parametrize("count", [3 * COUNT, 400], ids=["with-more-records", "with-fewer-records"])
+async def test_a_late_commit_of_a_deleted_topic_hides_nothing_of_the_new_one(
+    wide_site: Site, join: Join, count: int
+) -> None:
+    member = join()
+    wide_site.produce(*[b"{}"] * COUNT)
+    await eventually(lambda: wide_site.committed() == wide_site.end_offsets(), "the first topic is read")
+    member.leave()
+    old = wide_site.commits()
+    await asyncio.to_thread(wide_site.recreate)
+    wide_site.produce(*[b"{}"] * count)
+    # What a member does that learns of the deletion by having its partitions revoked.
+    wide_site.reader.commit(offsets=old, asynchronous=False)
+    member.seen.clear()
+    join()
+    ends = wide_site.end_offsets()
+    everything = {(partition, offset) for partition, end in ends.items() for offset in range(end)}
+    await eventually(lambda: everything == member.seen.keys(), "every record of the new topic is read")
+    await eventually(lambda: wide_site.committed() == ends, "everything is committed")
+
+
 async def test_a_consumer_that_finds_no_broker_says_so_and_stops_all_the_same() -> None:
-    config = IngressSettings(kafka_bootstrap_servers="127.0.0.1:1").consumer_config()
-    consumer = RecordConsumer(config | {"statistics.interval.ms": "100"}, ["topic"], Limits(1, 1), lambda _: None)
+    settings = IngressSettings(kafka_bootstrap_servers="127.0.0.1:1")
+    consumer = consumer_of(settings, "topic", statistics_interval_ms="100")
     consumer.start()
     await eventually(lambda: consumer.problem() == "no Kafka broker can be reached", "it says so")
     consumer.stop(0)
@@ -128,8 +270,7 @@ async def test_a_consumer_that_finds_no_broker_says_so_and_stops_all_the_same() 
 async def test_a_topic_that_is_not_there_is_a_problem_until_it_is(stack: RunningStack) -> None:
     topic = stack.name("late")
     settings = IngressSettings(kafka_bootstrap_servers=stack.endpoints.kafka_bootstrap_servers, kafka_group_id=topic)
-    config = settings.consumer_config() | {"topic.metadata.refresh.interval.ms": "200"}
-    consumer = RecordConsumer(config, [topic], Limits(1, 1), lambda _: None)
+    consumer = consumer_of(settings, topic, topic_metadata_refresh_interval_ms="200")
     consumer.start()
     try:
         await eventually(lambda: topic in (consumer.problem() or ""), "it says so")
@@ -143,6 +284,5 @@ async def test_a_topic_that_is_not_there_is_a_problem_until_it_is(stack: Running
 
 
 def test_a_property_that_librdkafka_does_not_know_is_refused_at_once() -> None:
-    config = IngressSettings(kafka_config={"no.such.property": "1"}).consumer_config()
     with pytest.raises(KafkaException, match=r"no\.such\.property"):
-        RecordConsumer(config, ["topic"], Limits(1, 1), lambda _: None)
+        consumer_of(IngressSettings(kafka_config={"no.such.property": "1"}), "topic")

@@ -6,8 +6,10 @@ backpressure and rebalances are therefore decided in one thread, without locks.
 
 Invariants:
 - What is committed is what `AssignedOffsets` says, nothing else (architecture, I4).
-- The thread keeps polling while consumption is paused, so that a slow Temporal causes no rebalance.
+- The thread keeps polling while partitions are paused, so that a slow Temporal causes no rebalance.
+- Every partition has its share of what may be in flight, so that one that is stuck never starves another (`flow`).
 - A revoked partition is committed before it is given away; a lost one is not, since somebody else may own it by then.
+- An offset of a topic that was deleted and created again is never taken for the new one's (`topic_ids`).
 - It never ends silently: `finished` carries the reason.
 """
 
@@ -19,24 +21,30 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, Message, TopicPartition
 
 from taskfactory.ingress import metrics
+from taskfactory.ingress.assignments import Assignments
+from taskfactory.ingress.commits import Commits
 from taskfactory.ingress.deliveries import Assignment, Delivery
 from taskfactory.ingress.flow import InFlight, Limits
-from taskfactory.ingress.kafka_consumer import ConsumerFailed, KafkaConsumer, confluent_consumer
+from taskfactory.ingress.incarnations import RecreatedTopics
+from taskfactory.ingress.kafka_consumer import ConsumerFailed, KafkaConsumer, confluent_consumer, is_fatal
 from taskfactory.ingress.membership import Membership, parse_statistics
-from taskfactory.ingress.offsets import AssignedOffsets, Partition
+from taskfactory.ingress.offsets import Partition
+from taskfactory.ingress.topic_ids import TopicIds
 from taskfactory.intake import record_from_message
-from taskfactory.runtime import Outage, failpoint
+from taskfactory.runtime import Outage
 
 POLL_SECONDS: Final = 0.05
 BATCH: Final = 200
 """Records per fetch; bounds what one hand-over puts on the event loop."""
-COMMIT_SECONDS: Final = 0.25
+PAUSED_POLL_SECONDS: Final = 0.01
+"""While some partitions are paused: a completion that lets one go on is not to wait for another one's records."""
 REVOKE_DRAIN_SECONDS: Final = 10.0
 """What a rebalance waits for work in flight; far below `max.poll.interval.ms`."""
 FINAL_COMMIT_SECONDS: Final = 5.0
+REPORT_SECONDS: Final = 0.25
 STALL_SECONDS: Final = 30.0
 """A thread that has not come around for so long is reported as stuck."""
 CONNECTION_ERRORS: Final = frozenset({KafkaError._TRANSPORT, KafkaError._RESOLVE})  # noqa: SLF001 -- spelt so
@@ -47,25 +55,29 @@ log = structlog.get_logger("taskfactory.ingress")
 class RecordConsumer:
     """Consumes topics as a member of a group and hands records out, within bounds, until it is stopped."""
 
-    def __init__(  # noqa: PLR0913 -- the last two are for tests
+    def __init__(  # noqa: PLR0913 -- the last three are for tests
         self,
         config: Mapping[str, str],
         topics: Sequence[str],
         limits: Limits,
         deliver: Callable[[Sequence[Delivery]], None],
         *,
+        topic_ids: TopicIds,
         create: Callable[[Mapping[str, Any]], KafkaConsumer] = confluent_consumer,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         """Create the consumer; `start` begins.
 
         Args:
             config: librdkafka properties with automatic commits and offset stores off.
             topics: names, or regular expressions that start with `^`.
-            limits: what may be in flight before consumption pauses.
+            limits: what may be in flight before partitions pause.
             deliver: receives records; called in the consumer's thread and must not block.
+            topic_ids: asks Kafka which topic a name stands for.
             create: makes the Kafka consumer.
             clock: monotonic seconds.
+            now: seconds since the epoch.
 
         Raises:
             KafkaException: librdkafka refuses the configuration.
@@ -75,17 +87,21 @@ class RecordConsumer:
         self._topics = list(topics)
         self._deliver = deliver
         self._clock = clock
-        self._offsets = AssignedOffsets()
-        self._assigned: dict[Partition, Assignment] = {}
+        self._now = now
+        self._assigned = Assignments()
         self._in_flight = InFlight(limits)
         self._paused: set[Partition] = set()
         self._settled: queue.SimpleQueue[tuple[Delivery, bool] | None] = queue.SimpleQueue()
         self._deadline: float | None = None
         self._closing = False
-        self._next_commit = 0.0
+        self._commits = Commits(self._assigned, clock)
+        self._recreated = RecreatedTopics(self._assigned, topic_ids)
+        self._next_report = 0.0
+        self._oldest: dict[str, float | None] = {}
+        metrics.OLDEST_EVENT.follow(lambda: self._oldest)
         self._turned = clock()
         self._membership = Membership(config.get("group.id", ""))
-        callbacks = {"on_commit": self._on_commit, "stats_cb": self._on_statistics, "error_cb": self._on_error}
+        callbacks = {"on_commit": self._commits.heard, "stats_cb": self._on_statistics, "error_cb": self._on_error}
         servers = config.get("bootstrap.servers", "")
         self._outage = Outage("kafka", servers, "TASKFACTORY_KAFKA_BOOTSTRAP_SERVERS")
         self._connection_error: str | None = None
@@ -139,8 +155,12 @@ class RecordConsumer:
         while not self._drained():
             self._turned = self._clock()
             self._take_settled(wait=0.0)
+            if self._deadline is None:
+                self._recreated.look(self._clock(), self._now())
+                self._recreated.go_back(self._consumer)
             self._balance()
-            self._commit_if_due()
+            self._commits.send_if_due(self._consumer)
+            self._report_if_due()
             self._fetch()
         self._commit_finally()
 
@@ -151,40 +171,50 @@ class RecordConsumer:
         return self._in_flight.records == 0 or self._clock() >= self._deadline
 
     def _fetch(self) -> None:
-        if self._deadline is not None or self._in_flight.paused:
+        paused = len(self._paused)
+        if self._deadline is not None or (paused and paused == len(self._assigned)):
             # Nothing but rebalances and other callbacks is expected; a completion ends the wait early.
             self._take_settled(wait=POLL_SECONDS)
             messages = self._consumer.consume(1, 0.0)
         else:
-            messages = self._consumer.consume(min(BATCH, self._in_flight.room), 0.0)
-            if not messages:
+            messages = self._consumer.consume(min(BATCH, self._in_flight.room(self._assigned)), 0.0)
+            if not messages and paused:
+                self._take_settled(wait=PAUSED_POLL_SECONDS)
+            elif not messages:
                 message = self._consumer.poll(POLL_SECONDS)
                 messages = [] if message is None else [message]
         deliveries = [delivery for message in messages if (delivery := self._received(message)) is not None]
         if deliveries:
-            self._show_in_flight()
             self._deliver(deliveries)
 
     def _received(self, message: Message) -> Delivery | None:
         topic, error = message.topic() or "", message.error()
-        if error is not None:
-            # Said once for a topic: it is asked for again and again.
-            if self._membership.refused(topic, error.str()) or error.fatal():
-                self._on_error(error)
-            return None
-        self._membership.readable(topic)
         partition = (topic, message.partition() or 0)
         assignment = self._assigned.get(partition)
+        if error is not None:
+            self._hear_of(topic, assignment, error)
+            return None
+        self._membership.readable(topic)
         # Once stopping, later records are not even noted: the committed offset stays below them.
-        if assignment is None or self._deadline is not None:
+        if assignment is None or assignment.from_beginning or self._deadline is not None:
             return None
         record = record_from_message(message)
         metrics.RECORDS.labels(record.topic).inc()
-        if not self._offsets.received(partition, record.offset):
+        assignment.at_end = False
+        assignment.since = self._now() if record.timestamp is None else record.timestamp / 1000
+        if not self._assigned.offsets.received(partition, record.offset, assignment.since):
             return None
         assignment.outstanding += 1
-        self._in_flight.add(record.size)
+        self._in_flight.add(partition, record.size)
         return Delivery(record, assignment)
+
+    def _hear_of(self, topic: str, assignment: Assignment | None, error: KafkaError) -> None:
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 -- librdkafka's local codes are spelt so
+            if assignment is not None and not assignment.from_beginning:
+                assignment.at_end = True
+        # Said once for a topic: it is asked for again and again.
+        elif self._membership.refused(topic, error.str()) or is_fatal(error):
+            self._on_error(error)
 
     def _take_settled(self, wait: float) -> None:
         try:
@@ -194,78 +224,46 @@ class RecordConsumer:
                     delivery, disposed = item
                     record, assignment = delivery.record, delivery.assignment
                     assignment.outstanding -= 1
-                    self._in_flight.remove(record.size)
+                    self._in_flight.remove(assignment.partition, record.size)
                     if disposed:
-                        self._offsets.done(assignment.partition, record.offset, assignment.epoch)
+                        self._assigned.offsets.done(assignment.partition, record.offset, assignment.epoch)
                 item = self._settled.get_nowait()
         except queue.Empty:
-            self._show_in_flight()
-
-    def _show_in_flight(self) -> None:
-        metrics.IN_FLIGHT_RECORDS.set(self._in_flight.records)
-        metrics.IN_FLIGHT_BYTES.set(self._in_flight.bytes)
+            pass
 
     def _balance(self) -> None:
-        """Make what is paused in Kafka equal to what should be: everything or nothing, new partitions included."""
-        paused = self._in_flight.balance() or self._deadline is not None
-        metrics.PAUSED.set(paused)
-        wanted = set(self._assigned) if paused else set()
+        """Make what is paused in Kafka equal to what should be."""
+        paused = self._in_flight.balance(self._assigned.keys())
+        wanted = set(paused if self._deadline is None else self._assigned)
         if to_pause := wanted - self._paused:
             self._consumer.pause([TopicPartition(*partition) for partition in to_pause])
         if to_resume := self._paused - wanted:
             self._consumer.resume([TopicPartition(*partition) for partition in to_resume])
         self._paused = wanted
 
-    # -- commits -----------------------------------------------------------------------------------------------------
-
-    def _commit_if_due(self) -> None:
-        now = self._clock()
-        if now < self._next_commit:
+    def _report_if_due(self) -> None:
+        if (now := self._clock()) < self._next_report:
             return
-        self._next_commit = now + COMMIT_SECONDS
-        offsets = []
-        for assignment in self._assigned.values():
-            committable = self._offsets.committable(assignment.partition)
-            if committable is not None and committable != assignment.requested:
-                assignment.requested = committable
-                offsets.append(TopicPartition(*assignment.partition, committable))
-        if offsets:
-            try:
-                self._consumer.commit(offsets=offsets, asynchronous=True)
-            except KafkaException as failure:
-                self._on_commit(failure.args[0], offsets)
+        self._next_report = now + REPORT_SECONDS
+        self._show()
+
+    def _show(self) -> None:
+        metrics.IN_FLIGHT_RECORDS.set(self._in_flight.records)
+        metrics.IN_FLIGHT_BYTES.set(self._in_flight.bytes)
+        metrics.PAUSED_PARTITIONS.set(len(self._paused))
+        metrics.ASSIGNED_PARTITIONS.set(len(self._assigned))
+        self._oldest = self._assigned.oldest()
 
     def _commit_finally(self) -> None:
         self._take_settled(wait=0.0)
-        self._next_commit = 0.0
+        self._commits.hurry()
         deadline = self._clock() + FINAL_COMMIT_SECONDS
-        while self._unacknowledged(self._assigned) and self._clock() < deadline:
-            self._commit_if_due()
+        while self._commits.unacknowledged(self._assigned.values()) and self._clock() < deadline:
+            self._commits.send_if_due(self._consumer)
             self._consumer.poll(POLL_SECONDS)
-        if left := self._unacknowledged(self._assigned):
-            log.warning("final_commit_unacknowledged", partitions=[str(offset) for offset in left])
-
-    def _unacknowledged(self, partitions: Iterable[Partition]) -> list[TopicPartition]:
-        return [
-            TopicPartition(*partition, committable)
-            for partition in partitions
-            if (committable := self._offsets.committable(partition)) is not None
-            and committable != self._assigned[partition].acknowledged
-        ]
-
-    def _on_commit(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
-        for offset in offsets:
-            assignment = self._assigned.get((offset.topic, offset.partition))
-            problem = error or offset.error
-            if problem is not None:
-                metrics.COMMIT_FAILURES.labels(problem.name()).inc()
-                log.info("commit_refused", partition=str(offset), error=problem.str())
-                if assignment is not None:
-                    assignment.requested = None
-            elif assignment is not None:
-                assignment.acknowledged = offset.offset
-                metrics.COMMITTED_OFFSET.labels(offset.topic, offset.partition).set(offset.offset)
-                failpoint("ingress.after_commit")
+        if left := self._commits.unacknowledged(self._assigned.values()):
+            partitions = ["{}/{}".format(*assignment.partition) for assignment, _ in left]
+            log.warning("final_commit_unacknowledged", partitions=partitions)
 
     # -- the group ---------------------------------------------------------------------------------------------------
     # The callbacks don't assign and unassign: left alone, confluent-kafka does it after them in the way that the
@@ -274,38 +272,39 @@ class RecordConsumer:
     def _on_assign(self, _consumer: object, partitions: list[TopicPartition]) -> None:
         self._membership.joined()
         self._outage.back()
+        assignments = []
         for given in partitions:
             partition = (given.topic, given.partition)
             self._membership.readable(given.topic)
-            self._assigned[partition] = Assignment(partition, self._offsets.assign(partition))
-            # Whether librdkafka remembers a pause from an earlier assignment is not promised: say it again either way.
-            if self._in_flight.paused or self._deadline is not None:
-                self._paused.discard(partition)
+            assignments.append(self._assigned.give(partition, self._now()))
+        if assignments:
+            self._recreated.compare_committed(self._consumer, assignments, self._now())
+        # Whether librdkafka remembers a pause from an earlier assignment is not promised: say it again either way.
+        paused = self._in_flight.balance(self._assigned.keys())
+        for assignment in assignments:
+            if assignment.partition in paused or self._deadline is not None:
+                self._paused.discard(assignment.partition)
             else:
-                self._paused.add(partition)
+                self._paused.add(assignment.partition)
         self._note_rebalance("assigned", partitions)
 
     def _on_revoke(self, _consumer: object, partitions: list[TopicPartition]) -> None:
-        given = [found for p in partitions if (found := self._assigned.get((p.topic, p.partition))) is not None]
+        given = self._assigned.among(partitions)
         self._withdraw(given)
         deadline = self._clock() + REVOKE_DRAIN_SECONDS
         if self._deadline is not None:
             deadline = min(deadline, self._deadline)
         while any(assignment.outstanding for assignment in given) and self._clock() < deadline:
             self._take_settled(wait=POLL_SECONDS)
-        offsets = self._unacknowledged(assignment.partition for assignment in given)
         # While closing, the final commit has been tried already, and a dead broker must not hold the exit up.
-        if offsets and not self._closing:
-            try:
-                self._on_commit(None, self._consumer.commit(offsets=offsets, asynchronous=False) or [])
-            except KafkaException as failure:
-                self._on_commit(failure.args[0], offsets)
+        if not self._closing:
+            self._commits.send_now(self._consumer, given)
         self._forget(partitions)
         self._note_rebalance("revoked", partitions)
 
     def _on_lost(self, _consumer: object, partitions: list[TopicPartition]) -> None:
         self._membership.lost()
-        self._withdraw(found for p in partitions if (found := self._assigned.get((p.topic, p.partition))) is not None)
+        self._withdraw(self._assigned.among(partitions))
         self._forget(partitions)
         self._note_rebalance("lost", partitions)
 
@@ -316,15 +315,14 @@ class RecordConsumer:
     def _forget(self, partitions: list[TopicPartition]) -> None:
         for gone in partitions:
             partition = (gone.topic, gone.partition)
-            if self._assigned.pop(partition, None) is not None:
-                self._offsets.revoke(partition)
+            if self._assigned.take(partition):
                 self._paused.discard(partition)
                 for gauge in (metrics.LAG, metrics.COMMITTED_OFFSET):
                     gauge.remove(*map(str, partition))
 
     def _note_rebalance(self, event: str, partitions: list[TopicPartition]) -> None:
         metrics.REBALANCES.labels(event).inc()
-        metrics.ASSIGNED_PARTITIONS.set(len(self._assigned))
+        self._show()
         log.info("rebalanced", change=event, partitions=[f"{p.topic}/{p.partition}" for p in partitions])
 
     # -- librdkafka's other callbacks --------------------------------------------------------------------------------
@@ -338,7 +336,7 @@ class RecordConsumer:
             metrics.LAG.labels(*partition).set(statistics.lag[partition])
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
+        if is_fatal(error):
             raise ConsumerFailed(error)
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 -- librdkafka's local codes are spelt so
             self._outage.away(self._connection_error or error.str())

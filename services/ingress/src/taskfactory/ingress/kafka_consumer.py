@@ -2,9 +2,14 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+SAME_INSTANCE_ID: Final = frozenset({KafkaError.FENCED_INSTANCE_ID, KafkaError.UNRELEASED_INSTANCE_ID})
+TWICE: Final = (
+    "another process of the group has the same TASKFACTORY_KAFKA_GROUP_INSTANCE_ID: give every process one of its own"
+)
 
 Rebalance = Callable[[Any, list[TopicPartition]], None]
 
@@ -30,6 +35,12 @@ class KafkaConsumer(Protocol):
     def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition] | None:
         """Commit; if asynchronous, `on_commit` of the configuration hears of it in a later call."""
 
+    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        """The group's commits, with their metadata."""
+
+    def seek(self, partition: TopicPartition) -> None:
+        """Go on with an assigned partition at another offset; what was prefetched is thrown away."""
+
     def close(self) -> None:
         """Give the partitions back and leave the group."""
 
@@ -38,8 +49,15 @@ class ConsumerFailed(Exception):  # noqa: N818 -- it says what happened
     """Kafka refused this consumer for good, for example because another one took its identity. Restart the process."""
 
     def __init__(self, error: KafkaError) -> None:
-        super().__init__(f"the Kafka consumer can't go on: {error.str()} ({error.name()})")
+        # Behind "fatal" only the text still tells what it was.
+        hint = f"; {TWICE}" if any(KafkaError(code).str() in error.str() for code in SAME_INSTANCE_ID) else ""
+        super().__init__(f"the Kafka consumer can't go on: {error.str()} ({error.name()}){hint}")
         self.error = error
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """Whether the consumer can't go on after this error; the error callback gets such ones as `_FATAL`."""
+    return error.fatal() or error.code() == KafkaError._FATAL  # noqa: SLF001 -- librdkafka's local codes are spelt so
 
 
 def confluent_consumer(config: Mapping[str, Any]) -> KafkaConsumer:

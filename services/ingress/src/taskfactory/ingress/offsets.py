@@ -20,13 +20,19 @@ class PartitionOffsets:
     epoch: int
     _position: int | None = None
     """One past the record received last."""
-    _pending: dict[int, None] = field(default_factory=dict)
-    """Received and not done, in ascending order; a dict because it keeps order and removes anywhere in O(1)."""
+    _pending: dict[int, float | None] = field(default_factory=dict)
+    """Received and not done, in ascending order, with their times; a dict because it keeps order and removes anywhere
+    in O(1)."""
 
     @property
     def in_flight(self) -> int:
         """Number of records received and not done."""
         return len(self._pending)
+
+    @property
+    def oldest(self) -> float | None:
+        """The time of the record that holds the committable offset back; None if none does."""
+        return next(iter(self._pending.values()), None)
 
     @property
     def committable(self) -> int | None:
@@ -39,8 +45,12 @@ class PartitionOffsets:
             return None
         return min(self._position, next(iter(self._pending), self._position))
 
-    def received(self, offset: int) -> bool:
+    def received(self, offset: int, time: float | None = None) -> bool:
         """Take a record into account.
+
+        Args:
+            offset: where it is.
+            time: when it was produced, as `oldest` shall say it.
 
         Returns:
             False if the same offset is in flight already: it must not be worked on a second time.
@@ -49,9 +59,9 @@ class PartitionOffsets:
         if offset in self._pending:
             return False
         highest = next(reversed(self._pending), offset)
-        self._pending[offset] = None
+        self._pending[offset] = time
         if offset < highest:
-            self._pending = dict.fromkeys(sorted(self._pending))
+            self._pending = dict(sorted(self._pending.items()))
         return True
 
     def done(self, offset: int) -> bool:
@@ -83,14 +93,19 @@ class AssignedOffsets:
         """Forget a partition; what is still in flight for it is fenced off from now on."""
         self._partitions.pop(partition, None)
 
-    def received(self, partition: Partition, offset: int) -> bool:
+    def received(self, partition: Partition, offset: int, time: float | None = None) -> bool:
         """Take a record into account.
+
+        Args:
+            partition: topic and partition number.
+            offset: the record's offset.
+            time: when it was produced, seconds since the epoch.
 
         Returns:
             False if the record must not be worked on: its partition is not assigned, or it is in flight already.
         """
         offsets = self._partitions.get(partition)
-        return offsets is not None and offsets.received(offset)
+        return offsets is not None and offsets.received(offset, time)
 
     def done(self, partition: Partition, offset: int, epoch: int) -> bool:
         """Take a record's disposal into account.
@@ -105,6 +120,11 @@ class AssignedOffsets:
         """
         offsets = self._partitions.get(partition)
         return offsets is not None and offsets.epoch == epoch and offsets.done(offset)
+
+    def oldest(self, partition: Partition) -> float | None:
+        """When the partition's lowest undisposed record was produced; None if nothing is in flight."""
+        offsets = self._partitions.get(partition)
+        return None if offsets is None else offsets.oldest
 
     def committable(self, partition: Partition) -> int | None:
         """The offset that may be committed for a partition; None if there is nothing to say yet."""

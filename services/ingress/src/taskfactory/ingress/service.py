@@ -14,6 +14,7 @@ from taskfactory.ingress.flow import Limits
 from taskfactory.ingress.pipeline import Pipeline, PipelineLimits
 from taskfactory.ingress.retrying import Dependency
 from taskfactory.ingress.settings import IngressSettings
+from taskfactory.ingress.topic_ids import AdminTopicIds
 from taskfactory.intake import DeadLetterSink, DecisionLimits, KafkaDeadLetters, TemporalStarter
 from taskfactory.registry import DefinitionListener, DefinitionStore, open_engine
 from taskfactory.runtime import Outage, Shared, masked
@@ -67,6 +68,7 @@ class Ingress:
             settings.kafka_topics,
             Limits(settings.max_in_flight, settings.max_in_flight_bytes),
             deliver,
+            topic_ids=AdminTopicIds(settings.librdkafka()),
         )
         temporal, kafka = Dependency("temporal"), Dependency("dead_letters")
         pipeline = Pipeline(
