@@ -248,7 +248,8 @@ def test_a_broker_that_goes_away_and_comes_back_is_one_line_each(intake: Intake)
         for _ in range(2):
             intake.kafka.report(STEADY)
     told = [(line["event"], line.get("error")) for line in lines if line["log_level"] != "debug"]
-    assert told == [("dependency_unreachable", refused.str()), ("dependency_back", None)]
+    sentence = f"no Kafka broker can be reached: {refused.str()}"
+    assert told == [("dependency_unreachable", sentence), ("dependency_back", None)]
 
 
 def test_a_topic_that_is_refused_over_and_over_is_one_line(intake: Intake) -> None:

@@ -26,6 +26,7 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 from taskfactory.ingress import metrics
 from taskfactory.ingress.assignments import Assignments
 from taskfactory.ingress.commits import Commits
+from taskfactory.ingress.connection import Connection
 from taskfactory.ingress.deliveries import Assignment, Delivery
 from taskfactory.ingress.flow import InFlight, Limits
 from taskfactory.ingress.incarnations import RecreatedTopics
@@ -34,7 +35,6 @@ from taskfactory.ingress.membership import Membership, parse_statistics
 from taskfactory.ingress.offsets import Partition
 from taskfactory.ingress.topic_ids import TopicIds
 from taskfactory.intake import record_from_message
-from taskfactory.runtime import Outage
 
 POLL_SECONDS: Final = 0.05
 BATCH: Final = 200
@@ -47,7 +47,6 @@ FINAL_COMMIT_SECONDS: Final = 5.0
 REPORT_SECONDS: Final = 0.25
 STALL_SECONDS: Final = 30.0
 """A thread that has not come around for so long is reported as stuck."""
-CONNECTION_ERRORS: Final = frozenset({KafkaError._TRANSPORT, KafkaError._RESOLVE})  # noqa: SLF001 -- spelt so
 
 log = structlog.get_logger("taskfactory.ingress")
 
@@ -102,9 +101,7 @@ class RecordConsumer:
         self._turned = clock()
         self._membership = Membership(config.get("group.id", ""))
         callbacks = {"on_commit": self._commits.heard, "stats_cb": self._on_statistics, "error_cb": self._on_error}
-        servers = config.get("bootstrap.servers", "")
-        self._outage = Outage("kafka", servers, "TASKFACTORY_KAFKA_BOOTSTRAP_SERVERS")
-        self._connection_error: str | None = None
+        self._connection = Connection(config.get("bootstrap.servers", ""))
         self._consumer = create({**config, **callbacks})
         self._thread = threading.Thread(target=self._run, name="kafka-consumer", daemon=True)
 
@@ -133,7 +130,7 @@ class RecordConsumer:
             return "the consumer's thread has ended"
         if silent > STALL_SECONDS:
             return f"the consumer's thread has not come around for {silent:.0f} s"
-        return self._membership.problem()
+        return self._connection.problem() or self._membership.problem()
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
@@ -271,7 +268,7 @@ class RecordConsumer:
 
     def _on_assign(self, _consumer: object, partitions: list[TopicPartition]) -> None:
         self._membership.joined()
-        self._outage.back()
+        self._connection.works()
         assignments = []
         for given in partitions:
             partition = (given.topic, given.partition)
@@ -330,19 +327,12 @@ class RecordConsumer:
     def _on_statistics(self, text: str) -> None:
         statistics = parse_statistics(text)
         self._membership.reported(statistics)
-        if statistics.brokers_up:
-            self._outage.back()
+        self._connection.reported(statistics.brokers_up)
         for partition in self._assigned.keys() & statistics.lag.keys():
             metrics.LAG.labels(*partition).set(statistics.lag[partition])
 
     def _on_error(self, error: KafkaError) -> None:
         if is_fatal(error):
             raise ConsumerFailed(error)
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 -- librdkafka's local codes are spelt so
-            self._outage.away(self._connection_error or error.str())
-        elif error.code() in CONNECTION_ERRORS:
-            # Of one connection among others; whether any is left, the error above and the statistics say.
-            self._connection_error = error.str()
-            log.debug("kafka_connection", error=error.name(), message=error.str())
-        else:
+        if not self._connection.failed(error):
             log.warning("kafka_error", error=error.name(), message=error.str())

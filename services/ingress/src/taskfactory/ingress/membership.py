@@ -24,7 +24,6 @@ class Membership:
     def __init__(self, group: str) -> None:
         self._group = group
         self._joined = False
-        self._brokers_up: int | None = None
         self._refused: dict[str, str] = {}
         """Topics that Kafka answered an error for, and which."""
 
@@ -38,7 +37,6 @@ class Membership:
 
     def reported(self, statistics: GroupStatistics) -> None:
         """What librdkafka says now and then; a member may have joined without getting a partition."""
-        self._brokers_up = statistics.brokers_up
         self._joined = self._joined or statistics.joined
 
     def refused(self, topic: str, error: str) -> bool:
@@ -55,8 +53,6 @@ class Membership:
 
     def problem(self) -> str | None:
         """What keeps this member from working; None if nothing does."""
-        if self._brokers_up == 0:
-            return "no Kafka broker can be reached"
         if not self._joined:
             return f"not yet a member of consumer group {self._group!r}"
         return next((f"topic {topic!r}: {error}" for topic, error in self._refused.copy().items()), None)
