@@ -94,75 +94,128 @@ def test_a_record_of_a_partition_that_is_not_assigned_is_refused() -> None:
 
 
 class OffsetsOfOnePartition(RuleBasedStateMachine):
-    """Any order of fetches, rewinds, completions (stale and repeated ones too) and rebalances.
+    """One partition that two processes own in turn, with any order of fetches, rewinds and completions.
 
-    The model is naive: it remembers every record it ever saw, and when each was disposed.
+    Kafka is part of the model: it keeps the group's commit, gives it to the next owner, and refuses commits of who owns
+    nothing. A process that lost the partition without noticing yet (a zombie) goes on completing and trying to commit.
+    The model is naive: it remembers every record and whether it was ever disposed.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.assigned = AssignedOffsets()
-        self.epoch = self.assigned.assign(ORDERS)
-        self.stale: list[tuple[int, int]] = []
-        self.undisposed: set[int] = set()
-        self.disposed: list[int] = []
-        self.position: int | None = None
+        self.processes = [AssignedOffsets(), AssignedOffsets()]
+        self.owner: int | None = None
+        """Who owns the partition, as Kafka sees it."""
+        self.believers: dict[int, int] = {}
+        """Processes that take themselves for the owner, with the epoch of their assignment."""
+        self.in_flight: dict[int, set[int]] = {0: set(), 1: set()}
+        self.stale: list[tuple[int, int, int]] = []
+        """Process, offset and epoch of what was in flight when its assignment ended."""
+        self.disposed: set[int] = set()
+        self.positions: dict[int, int | None] = {0: None, 1: None}
+        self.committed = 0
+        self.log: set[int] = set()
+        """Offsets that hold a record; the others are gaps."""
+        self.end = 0
 
     @rule(gap=st.integers(0, 3), count=st.integers(1, 5))
-    def fetch(self, gap: int, count: int) -> None:
-        first = (self.position or 0) + gap
-        for offset in range(first, first + count):
-            assert self.assigned.received(ORDERS, offset) == (offset not in self.undisposed)
-            self.undisposed.add(offset)
-        self.position = first + count
+    def produce(self, gap: int, count: int) -> None:
+        first = self.end + gap
+        self.log |= set(range(first, first + count))
+        self.end = first + count
 
-    @precondition(lambda self: self.position is not None)
+    @precondition(lambda self: self.owner is None)
+    @rule(process=st.integers(0, 1))
+    def assign(self, process: int) -> None:
+        if process in self.believers:  # a zombie hears of its loss before it is given anything
+            self.lose(process)
+        self.owner = process
+        self.believers[process] = self.processes[process].assign(ORDERS)
+        self.positions[process] = None
+
+    @precondition(lambda self: self.owner is not None)
+    @rule(noticed=st.booleans())
+    def revoke_or_lose(self, noticed: bool) -> None:  # noqa: FBT001 -- hypothesis draws it
+        """Revoked: it commits, then forgets. Thrown out: it goes on as a zombie."""
+        process = self.owner or 0
+        if noticed:
+            self.commit(process)
+            self.lose(process)
+        self.owner = None
+
+    @precondition(lambda self: bool(set(self.believers) - {self.owner}))
+    @rule(data=st.data())
+    def zombie_hears_of_its_loss(self, data: st.DataObject) -> None:
+        self.lose(data.draw(st.sampled_from(sorted(set(self.believers) - {self.owner}))))
+
+    def lose(self, process: int) -> None:
+        epoch = self.believers.pop(process)
+        self.stale += [(process, offset, epoch) for offset in self.in_flight[process]]
+        self.in_flight[process].clear()
+        self.processes[process].revoke(ORDERS)
+
+    @precondition(lambda self: self.believers)
+    @rule(data=st.data(), count=st.integers(1, 5))
+    def fetch(self, data: st.DataObject, count: int) -> None:
+        process = data.draw(st.sampled_from(sorted(self.believers)))
+        position = self.positions[process]
+        start = self.committed if position is None else position
+        for offset in sorted(offset for offset in self.log if offset >= start)[:count]:
+            self.receive(process, offset)
+
+    @precondition(lambda self: any(self.positions[process] for process in self.believers))
     @rule(data=st.data())
     def kafka_goes_back(self, data: st.DataObject) -> None:
-        offset = data.draw(st.integers(0, self.position or 0))
-        assert self.assigned.received(ORDERS, offset) == (offset not in self.undisposed)
-        self.undisposed.add(offset)
-        self.position = offset + 1
+        process = data.draw(st.sampled_from([number for number in self.believers if self.positions[number]]))
+        read = sorted(offset for offset in self.log if offset < (self.positions[process] or 0))
+        self.receive(process, data.draw(st.sampled_from(read)))
 
-    @precondition(lambda self: self.undisposed)
+    def receive(self, process: int, offset: int) -> None:
+        known = offset in self.in_flight[process]
+        assert self.processes[process].received(ORDERS, offset, float(offset)) != known
+        self.in_flight[process].add(offset)
+        self.positions[process] = offset + 1
+
+    @precondition(lambda self: any(self.in_flight.values()))
     @rule(data=st.data())
     def complete(self, data: st.DataObject) -> None:
-        offset = data.draw(st.sampled_from(sorted(self.undisposed)))
-        assert self.assigned.done(ORDERS, offset, self.epoch)
-        self.undisposed.remove(offset)
-        self.disposed.append(offset)
-
-    @precondition(lambda self: self.disposed)
-    @rule(data=st.data())
-    def complete_again(self, data: st.DataObject) -> None:
-        offset = data.draw(st.sampled_from(self.disposed))
-        accepted = self.assigned.done(ORDERS, offset, self.epoch)
-        assert accepted == (offset in self.undisposed)
-        self.undisposed.discard(offset)
-
-    @rule()
-    def rebalance(self) -> None:
-        self.stale += [(offset, self.epoch) for offset in self.undisposed]
-        self.assigned.revoke(ORDERS)
-        self.epoch = self.assigned.assign(ORDERS)
-        self.undisposed.clear()
-        self.disposed.clear()
-        self.position = None
+        process = data.draw(st.sampled_from([number for number in (0, 1) if self.in_flight[number]]))
+        offset = data.draw(st.sampled_from(sorted(self.in_flight[process])))
+        epoch = self.believers[process]
+        assert self.processes[process].done(ORDERS, offset, epoch)
+        assert not self.processes[process].done(ORDERS, offset, epoch), "done twice counts once"
+        self.in_flight[process].remove(offset)
+        self.disposed.add(offset)
 
     @precondition(lambda self: self.stale)
     @rule(data=st.data())
     def complete_from_before_the_rebalance(self, data: st.DataObject) -> None:
-        offset, epoch = data.draw(st.sampled_from(self.stale))
-        assert not self.assigned.done(ORDERS, offset, epoch)
+        process, offset, epoch = data.draw(st.sampled_from(self.stale))
+        assert not self.processes[process].done(ORDERS, offset, epoch)
+        self.disposed.add(offset)  # its run was started all the same
+
+    @precondition(lambda self: self.believers)
+    @rule(data=st.data())
+    def commit_now(self, data: st.DataObject) -> None:
+        self.commit(data.draw(st.sampled_from(sorted(self.believers))))
+
+    def commit(self, process: int) -> None:
+        committable = self.processes[process].committable(ORDERS)
+        if committable is not None and process == self.owner:  # Kafka fences everybody else off
+            self.committed = committable
 
     @invariant()
-    def committable_never_passes_an_undisposed_record(self) -> None:
-        committable = self.assigned.committable(ORDERS)
-        if self.position is None:
-            assert committable is None
-        else:
-            assert committable == min([self.position, *self.undisposed])
+    def no_commit_passes_an_undisposed_record(self) -> None:
+        assert {offset for offset in self.log if offset < self.committed} <= self.disposed
+
+    @invariant()
+    def what_is_committable_and_oldest_is_the_lowest_in_flight(self) -> None:
+        for process in self.believers:
+            position, waiting = self.positions[process], self.in_flight[process]
+            assert self.processes[process].oldest(ORDERS) == (min(waiting) if waiting else None)
+            expected = None if position is None else min([position, *waiting])
+            assert self.processes[process].committable(ORDERS) == expected
 
 
-OffsetsOfOnePartition.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+OffsetsOfOnePartition.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 test_offsets_of_one_partition = OffsetsOfOnePartition.TestCase
