@@ -14,6 +14,7 @@ from taskfactory.registry.definition_store import (
 )
 from taskfactory.registry.engine import open_engine
 from taskfactory.registry.finishing import UnknownIds
+from taskfactory.registry.ingress_revisions import IngressRevision, IngressRevisions
 from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
 from taskfactory.registry.partitions import drop_expired, ensure_partitions
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
@@ -53,6 +54,8 @@ __all__ = [
     "EndedTask",
     "EventAttributes",
     "Finished",
+    "IngressRevision",
+    "IngressRevisions",
     "Lead",
     "OpenQueue",
     "OpenRun",
