@@ -4,17 +4,23 @@ Reading order: `decisions` (what follows from a record; pure), `starter` (Tempor
 record that no run comes of) and `dead_letter_topic` (where).
 """
 
-from taskfactory.intake.dead_letter_topic import DeadLettersFailed, DeadLetterSink, KafkaDeadLetters
+from taskfactory.intake.dead_letter_topic import DeadLetterSink, KafkaDeadLetters
 from taskfactory.intake.dead_letters import DeadLetter
+from taskfactory.intake.decision_stream import Decided, DecisionStream, Disposition, KafkaDecisionStream
 from taskfactory.intake.decisions import (
     BeforeActivation,
     Decision,
     DecisionLimits,
     Paused,
+    ReadEvent,
     StartRun,
     decide,
+    decide_event,
+    decision_of,
+    read_event,
 )
 from taskfactory.intake.in_force import InForce
+from taskfactory.intake.kafka_writer import KafkaWriter, TooLarge, WriterFailed
 from taskfactory.intake.records import Record, record_from_message
 from taskfactory.intake.starter import Refused, Start, Starter, TemporalStarter, new_request_id
 from taskfactory.intake.unavailable import Unavailable
@@ -23,20 +29,30 @@ __all__ = [
     "BeforeActivation",
     "DeadLetter",
     "DeadLetterSink",
-    "DeadLettersFailed",
+    "Decided",
     "Decision",
     "DecisionLimits",
+    "DecisionStream",
+    "Disposition",
     "InForce",
     "KafkaDeadLetters",
+    "KafkaDecisionStream",
+    "KafkaWriter",
     "Paused",
+    "ReadEvent",
     "Record",
     "Refused",
     "Start",
     "StartRun",
     "Starter",
     "TemporalStarter",
+    "TooLarge",
     "Unavailable",
+    "WriterFailed",
     "decide",
+    "decide_event",
+    "decision_of",
     "new_request_id",
+    "read_event",
     "record_from_message",
 ]

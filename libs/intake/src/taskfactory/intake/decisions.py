@@ -81,9 +81,12 @@ def decide(record: Record, in_force: InForce, limits: DecisionLimits) -> list[De
         limits: what is too large, or has come too far.
     """
     read = read_event(record, limits)
-    if isinstance(read, DeadLetter):
-        return [read]
-    verdicts = in_force.definitions.evaluate(read.event, record.topic)
+    return [read] if isinstance(read, DeadLetter) else decide_event(read, in_force, limits)
+
+
+def decide_event(read: ReadEvent, in_force: InForce, limits: DecisionLimits) -> list[Decision]:
+    """Everything that follows from an event that was read, at most one decision per definition."""
+    verdicts = in_force.definitions.evaluate(read.event, read.record.topic)
     decisions = (decision_of(verdict, read, in_force, limits) for verdict in verdicts)
     return [decision for decision in decisions if decision is not None]
 

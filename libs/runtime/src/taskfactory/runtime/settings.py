@@ -106,6 +106,8 @@ class TopicSettings(SettingsBlock):
 
     outcomes_topic: str = "taskfactory.outcomes"
     dlq_topic: str = "taskfactory.dlq"
+    decisions_topic: str = "taskfactory.decisions"
+    """Where ingress tells what it decides, if its `decision_stream` is on."""
 
 
 def pem(value: str) -> bytes:
