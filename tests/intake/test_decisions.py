@@ -1,11 +1,13 @@
 import base64
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from taskfactory.definitions import DefinitionSet, RegisteredDefinition, parse_definition
-from taskfactory.intake import DeadLetter, Decision, DecisionLimits, InForce, StartRun, decide
+from taskfactory.definitions import DedupeKey, DefinitionSet, RegisteredDefinition, parse_definition
+from taskfactory.intake import BeforeActivation, DeadLetter, Decision, DecisionLimits, InForce, Paused, StartRun, decide
 from tests.ingress.fakes import record
 
 LIMIT = 1000
@@ -112,3 +114,56 @@ def test_an_evaluation_error_is_a_dead_letter_of_that_definition_alone() -> None
     [start] = [d for d in decisions if isinstance(d, StartRun)]
     assert letter.definition == broken
     assert start.definition == sound
+
+
+ACTIVE_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "kind"),
+    [
+        (ACTIVE_SINCE - timedelta(milliseconds=1), BeforeActivation),
+        (ACTIVE_SINCE, StartRun),
+        (None, StartRun),
+    ],
+)
+def test_a_definition_applies_to_records_after_its_activation(timestamp: datetime | None, kind: type) -> None:
+    orders = replace(definition("orders", {"type": ["order"]}), active_since=ACTIVE_SINCE)
+    milliseconds = None if timestamp is None else round(timestamp.timestamp() * 1000)
+    [decision] = decide(record(0, event(), timestamp=milliseconds), InForce(1, DefinitionSet([orders])), LIMITS)
+    assert isinstance(decision, kind)
+
+
+def test_a_paused_definition_says_what_it_would_have_started() -> None:
+    orders = definition("orders", {"type": ["order"]})
+    [paused] = decided(event(), replace(orders, paused=True))
+    [start] = decided(event(), orders)
+    assert isinstance(paused, Paused)
+    assert isinstance(start, StartRun)
+    assert paused.run == start.run
+
+
+def test_an_event_that_has_come_too_far_is_a_dead_letter_that_names_the_chain() -> None:
+    orders = definition("orders", {"type": ["order"]})
+    [letter] = decided(event(hops=11, chain="orders refunds"), orders)
+    assert isinstance(letter, DeadLetter)
+    assert (letter.reason, letter.definition) == ("too_many_hops", orders)
+    assert "orders → refunds → orders" in letter.message
+    assert "TASKFACTORY_MAX_HOPS" in letter.message
+    [start] = decided(event(hops=10), orders)
+    assert isinstance(start, StartRun)
+
+
+def test_an_event_that_has_come_too_far_and_that_nothing_matches_is_no_dead_letter() -> None:
+    assert decided(event(hops=11), definition("refunds", {"type": ["refund"]})) == []
+
+
+def test_a_key_that_was_released_fires_in_its_new_generation() -> None:
+    orders = definition("orders", {"type": ["order"]})
+    [first] = decided(event(), orders)
+    assert isinstance(first, StartRun)
+    key = DedupeKey(first.run.dedupe_strategy, tuple(first.run.dedupe_parts))
+    released = InForce(2, DefinitionSet([orders]), {(orders.id, key.digest): 2})
+    [again] = decide(record(4, event()), released, LIMITS)
+    assert isinstance(again, StartRun)
+    assert (again.run.generation, again.run.run_id) == (2, f"{first.run.run_id}-g2")

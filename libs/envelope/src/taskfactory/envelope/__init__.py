@@ -7,6 +7,7 @@ from taskfactory.envelope.codec import decode, encode
 from taskfactory.envelope.errors import InvalidCode, InvalidEnvelope
 from taskfactory.envelope.model import EventEnvelope
 from taskfactory.envelope.outcome import (
+    CHAIN,
     TYPE_PREFIX,
     ActivityRef,
     Failure,
@@ -20,6 +21,7 @@ from taskfactory.envelope.outcome import (
 from taskfactory.envelope.record import Format, Record
 
 __all__ = [
+    "CHAIN",
     "TYPE_PREFIX",
     "ActivityRef",
     "EventEnvelope",

@@ -6,7 +6,7 @@ trouble of one definition with it is a dead letter of that definition alone (arc
 
 import base64
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from taskfactory.definitions import (
     EvaluationFailed,
@@ -16,13 +16,10 @@ from taskfactory.definitions import (
     Verdict,
     workflow_id,
 )
-from taskfactory.envelope import EventEnvelope, InvalidEnvelope, Trigger, decode
+from taskfactory.envelope import CHAIN, EventEnvelope, InvalidEnvelope, Trigger, decode
 from taskfactory.intake.dead_letters import DeadLetter
 from taskfactory.intake.in_force import InForce
 from taskfactory.intake.records import Record
-
-CHAIN: Final = "chain"
-"""Extension attribute of outcomes: names of the definitions that led to them, oldest first, separated by spaces."""
 
 
 @dataclass(frozen=True, slots=True)
