@@ -19,6 +19,7 @@ from taskfactory.envelope.outcome import (
     TaskStatus,
     Trigger,
 )
+from taskfactory.envelope.plain_json import read_json
 from taskfactory.envelope.record import Format, Record
 from taskfactory.envelope.writer_schema import SchemaRefused, Schemas, WriterSchema, parse_writer_schema
 
@@ -46,4 +47,5 @@ __all__ = [
     "encode",
     "parse_writer_schema",
     "read_avro",
+    "read_json",
 ]
