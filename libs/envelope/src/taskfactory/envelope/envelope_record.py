@@ -19,6 +19,7 @@ from fastavro.schema import parse_schema
 from fastavro.types import Schema
 
 from taskfactory.envelope import json_text, media_type
+from taskfactory.envelope.avro_json import UnfitAvro
 from taskfactory.envelope.errors import InvalidCode, InvalidEnvelope, shown
 from taskfactory.envelope.model import REQUIRED, EventEnvelope
 from taskfactory.envelope.writer_schema import WriterSchema
@@ -87,6 +88,10 @@ def read_body(body: bytes, writer: Schema, reader: Schema | None = None) -> Any:
         datum: Any = fastavro.schemaless_reader(stream, writer, reader)
     except SchemaResolutionError:
         raise
+    except UnfitAvro as error:
+        raise InvalidEnvelope(
+            InvalidCode.MALFORMED_AVRO, None, f"The value does not fit its schema: {error}."
+        ) from None
     except Exception as error:  # noqa: BLE001 - on broken bytes fastavro raises whatever the byte led it to
         raise InvalidEnvelope(
             InvalidCode.MALFORMED_AVRO, None, f"The bytes do not follow the schema: {type(error).__name__}."

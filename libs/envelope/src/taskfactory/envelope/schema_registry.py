@@ -230,7 +230,7 @@ class SchemaRegistry:
         url = self._config.url.rstrip("/") + place
         try:
             response = await self._http.get(url)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, OSError) as error:  # OSError: TLS alerts that come late are not httpx's
             reason = f"does not answer: {type(error).__name__} {error}".rstrip()
             raise RegistryUnavailable(url, reason) from error
         try:
