@@ -8,11 +8,13 @@ from taskfactory.definitions.errors import DefinitionError, InvalidDefinitions
 from taskfactory.definitions.model import ActivityDefinition
 from taskfactory.definitions.paths import Problem, render_path
 from taskfactory.definitions.source import Document, Place, read_documents
+from taskfactory.definitions.suggestions import unknown
 from taskfactory.definitions.topic_mapping import TopicMapping
 from taskfactory.definitions.validation import validate, validate_mapping
 
 _START: Final = Place(1, 1)
 _MAPPING: Final = "TopicMapping"
+_KINDS: Final = ("ActivityDefinition", _MAPPING)
 _NAMED_BY: Final = {_MAPPING: "topic"}
 """The field that tells documents of a kind apart, where it is not `name`."""
 
@@ -97,7 +99,10 @@ def _parsed(document: T | None, problems: list[Problem], origin: str) -> T:
 def _validated(document: Document) -> tuple[ActivityDefinition | TopicMapping | None, list[Problem]]:
     if document.value is None:
         return None, []
-    each, problems = validate_mapping(document.value) if _kind(document) == _MAPPING else validate(document.value)
+    kind = _kind(document)
+    if isinstance(kind, str) and kind not in _KINDS:  # of which fields it should have, nothing can be said
+        return None, [Problem(("kind",), unknown("kind", kind, _KINDS))]
+    each, problems = validate_mapping(document.value) if kind == _MAPPING else validate(document.value)
     unreadable = {path for _, path, _ in document.errors}
     return (None if document.errors else each), [problem for problem in problems if problem.path not in unreadable]
 

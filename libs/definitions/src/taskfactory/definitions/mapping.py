@@ -88,7 +88,8 @@ def map_record(mapping: TopicMapping, record: RecordParts, schemas: Schemas | No
     """
     if declares_cloudevent(record.headers):
         return decode(record.value, record.headers, record.key, schemas)
-    bindings = Bindings(_variables(mapping, record, schemas))
+    variables = _variables(mapping, record, schemas)
+    bindings = Bindings(variables)
     if mapping.skip is not None and _skip(bindings, mapping.skip):
         return None
     attributes = {"specversion": "1.0", "id": _text(bindings, "id", mapping.id)}
@@ -98,8 +99,10 @@ def map_record(mapping: TopicMapping, record: RecordParts, schemas: Schemas | No
         value = None if expression is None else _evaluate(bindings, field, expression)
         if value is not None:
             attributes[field] = _moment(value) if field == "time" else _as_text(field, value)
+    # The usual case spares the whole value a way into CEL and back.
+    data = variables["value"] if mapping.data == "value" else _evaluate(bindings, "data", mapping.data)
     try:
-        return EventEnvelope.from_attributes(attributes, _evaluate(bindings, "data", mapping.data))
+        return EventEnvelope.from_attributes(attributes, data)
     except InvalidEnvelope as error:
         raise MappingFailed(error.field or "data", error.message) from None
 

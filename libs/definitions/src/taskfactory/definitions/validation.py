@@ -31,10 +31,7 @@ _LIMITS: Final = {
     "too_long": "with {actual_length} elements; allowed are at most {max_length}",
     "too_short": "with {actual_length} elements; allowed are at least {min_length}",
 }
-_ALSO_ALLOWED: Final[dict[Path, str]] = {
-    ("dedupe", "key"): ", {expression: <CEL>}",
-    ("kind",): ", 'TopicMapping'",  # a document is read as a mapping only when it says so
-}
+_ALSO_ALLOWED: Final[dict[Path, str]] = {("dedupe", "key"): ", {expression: <CEL>}"}
 
 T = TypeVar("T", ActivityDefinition, TopicMapping)
 
