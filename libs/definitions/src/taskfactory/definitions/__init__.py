@@ -11,12 +11,20 @@ from taskfactory.definitions.definition_set import (
 )
 from taskfactory.definitions.errors import DefinitionError, InvalidDefinitions
 from taskfactory.definitions.ids import outcome_id, task_id, workflow_id
-from taskfactory.definitions.loading import load_definitions, parse_definition
+from taskfactory.definitions.loading import (
+    Documents,
+    load_definitions,
+    load_documents,
+    parse_definition,
+    parse_mapping,
+)
+from taskfactory.definitions.mapping import MappingFailed, RecordParts, map_record
 from taskfactory.definitions.matching.flatten import EventTooDeep
 from taskfactory.definitions.matching.pattern import EventPattern, InvalidPattern, Mismatch
 from taskfactory.definitions.model import ActivityDefinition
 from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderFailed, render_tasks
 from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunProgress
+from taskfactory.definitions.topic_mapping import TopicMapping
 
 __all__ = [
     "RUN_WORKFLOW",
@@ -25,26 +33,33 @@ __all__ = [
     "DedupeKeyMissing",
     "DefinitionError",
     "DefinitionSet",
+    "Documents",
     "EvaluationFailed",
     "EventPattern",
     "EventTooDeep",
     "Filtered",
     "InvalidDefinitions",
     "InvalidPattern",
+    "MappingFailed",
     "Matched",
     "Mismatch",
     "OpenChild",
     "PlannedRetry",
     "PlannedTask",
+    "RecordParts",
     "RegisteredDefinition",
     "RenderFailed",
     "RunInput",
     "RunProgress",
+    "TopicMapping",
     "Verdict",
     "event_identity",
     "load_definitions",
+    "load_documents",
+    "map_record",
     "outcome_id",
     "parse_definition",
+    "parse_mapping",
     "render_tasks",
     "task_id",
     "workflow_id",
