@@ -1,6 +1,13 @@
 """Activity definitions: model, matching, expressions, templates, dedupe keys. Pure."""
 
-from taskfactory.definitions.dedupe import DedupeKey, DedupeKeyMissing, event_identity
+from taskfactory.definitions.dedupe import (
+    DedupeKey,
+    DedupeKeyMissing,
+    DedupeTimeMissing,
+    event_identity,
+    event_moment,
+    event_occurrence,
+)
 from taskfactory.definitions.definition_set import (
     DefinitionSet,
     EvaluationFailed,
@@ -17,14 +24,17 @@ from taskfactory.definitions.matching.pattern import EventPattern, InvalidPatter
 from taskfactory.definitions.model import ActivityDefinition
 from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderFailed, render_tasks
 from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunProgress
+from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_window
 
 __all__ = [
     "RUN_WORKFLOW",
     "ActivityDefinition",
     "DedupeKey",
     "DedupeKeyMissing",
+    "DedupeTimeMissing",
     "DefinitionError",
     "DefinitionSet",
+    "Duplicate",
     "EvaluationFailed",
     "EventPattern",
     "EventTooDeep",
@@ -34,14 +44,19 @@ __all__ = [
     "Matched",
     "Mismatch",
     "OpenChild",
+    "Opened",
     "PlannedRetry",
     "PlannedTask",
     "RegisteredDefinition",
     "RenderFailed",
     "RunInput",
     "RunProgress",
+    "Standing",
     "Verdict",
+    "decide_window",
     "event_identity",
+    "event_moment",
+    "event_occurrence",
     "load_definitions",
     "outcome_id",
     "parse_definition",

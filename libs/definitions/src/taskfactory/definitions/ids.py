@@ -4,7 +4,13 @@ from taskfactory.definitions.dedupe import DedupeKey
 
 
 def workflow_id(activity_id: str, key: DedupeKey, generation: int = 1) -> str:
-    """The run's id, which is its workflow id too; the generation shows from the second on."""
+    """The run's id, which is its workflow id too; the generation shows from the second on.
+
+    Args:
+        activity_id: the definition's UUID.
+        key: the dedupe key; with a window, the event's occurrence instead (`Matched.run_key`).
+        generation: from 1.
+    """
     base = f"activity-{activity_id}-{key.event_key}"
     return base if generation == 1 else f"{base}-g{generation}"
 

@@ -137,13 +137,14 @@ def _run_input(read: ReadEvent, matched: Matched, in_force: InForce) -> RunInput
     registered, key = matched.registered, matched.key
     generation = in_force.generation(registered.id, key)
     return RunInput(
-        run_id=workflow_id(registered.id, key, generation),
+        run_id=workflow_id(registered.id, matched.run_key, generation),
         activity_id=registered.id,
         activity_name=registered.definition.name,
         version=registered.version,
         generation=generation,
         dedupe_strategy=key.strategy,
         dedupe_parts=list(key.parts),
+        window=registered.definition.dedupe.window_seconds,
         trigger=Trigger(
             source=envelope.source,
             id=envelope.id,
