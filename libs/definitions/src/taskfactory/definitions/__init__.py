@@ -17,7 +17,7 @@ from taskfactory.definitions.definition_set import (
     Verdict,
 )
 from taskfactory.definitions.errors import DefinitionError, InvalidDefinitions
-from taskfactory.definitions.ids import outcome_id, task_id, workflow_id
+from taskfactory.definitions.ids import outcome_id, run_id_in_generation, task_id, workflow_id
 from taskfactory.definitions.loading import load_definitions, parse_definition
 from taskfactory.definitions.matching.flatten import EventTooDeep
 from taskfactory.definitions.matching.pattern import EventPattern, InvalidPattern, Mismatch
@@ -61,6 +61,7 @@ __all__ = [
     "outcome_id",
     "parse_definition",
     "render_tasks",
+    "run_id_in_generation",
     "task_id",
     "workflow_id",
 ]

@@ -4,6 +4,7 @@ Read first: `run_model` (what goes in and out), `planning` (claim and plan), `fi
 """
 
 from taskfactory.registry.activations import Activation, DefinitionChanges, DefinitionState, UnknownNames
+from taskfactory.registry.dedupe_store import DedupeStore
 from taskfactory.registry.definition_listener import DefinitionListener
 from taskfactory.registry.definition_store import (
     Applied,
@@ -14,9 +15,11 @@ from taskfactory.registry.definition_store import (
 )
 from taskfactory.registry.engine import open_engine
 from taskfactory.registry.finishing import UnknownIds
+from taskfactory.registry.generations import ByHand, GenerationRow, KeyNeverSeen, NewerRun, Release, RerunOpened
 from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
 from taskfactory.registry.partitions import drop_expired, ensure_partitions
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
+from taskfactory.registry.revisions import next_revision
 from taskfactory.registry.run_end import OpenTasks
 from taskfactory.registry.run_model import (
     EndedRun,
@@ -42,7 +45,9 @@ from taskfactory.registry.transactions import Refused
 __all__ = [
     "Activation",
     "Applied",
+    "ByHand",
     "ClaimedRun",
+    "DedupeStore",
     "DefinitionChanges",
     "DefinitionListener",
     "DefinitionRow",
@@ -53,7 +58,10 @@ __all__ = [
     "EndedTask",
     "EventAttributes",
     "Finished",
+    "GenerationRow",
+    "KeyNeverSeen",
     "Lead",
+    "NewerRun",
     "OpenQueue",
     "OpenRun",
     "OpenTasks",
@@ -64,6 +72,8 @@ __all__ = [
     "QueueKind",
     "QueueState",
     "Refused",
+    "Release",
+    "RerunOpened",
     "RunContext",
     "RunCursor",
     "RunEnd",
@@ -83,6 +93,7 @@ __all__ = [
     "drop_expired",
     "ensure_partitions",
     "migrate",
+    "next_revision",
     "open_engine",
     "require_schema",
 ]

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from taskfactory.definitions import ActivityDefinition, RegisteredDefinition, parse_definition
 from taskfactory.registry import activations
 from taskfactory.registry.columns import arrays, unnest
+from taskfactory.registry.revisions import take_turns
 from taskfactory.registry.stored_text import json_text
 from taskfactory.registry.transactions import in_transaction
 
@@ -41,8 +42,6 @@ _VERSION: Final = {
 }
 _UPDATED: Final = [column for column in _DEFINITION if column not in {"id", "name", "created_by"}]
 
-# Two who apply at once take turns: the second compares with what the first has written.
-_TAKE_TURNS: Final = text("SELECT revision FROM definitions_revision FOR UPDATE")
 _PRESENT: Final = text("""
     SELECT d.name, d.id, d.version, v.digest
     FROM activity_definitions d
@@ -220,7 +219,8 @@ class DefinitionStore:
 
 
 def _apply(connection: Connection, definitions: Sequence[ActivityDefinition], author: str) -> list[Applied]:
-    connection.execute(_TAKE_TURNS)
+    # Two who apply at once take turns: the second compares with what the first has written.
+    take_turns(connection)
     names = sorted(definition.name for definition in definitions)
     present = {row.name: row for row in connection.execute(_PRESENT, {"names": names})}
     applied: list[Applied] = []

@@ -45,6 +45,7 @@ class DefinitionWatch:
         self._changes = changes
         self._revisions = revisions
         self._registered: dict[str, RegisteredDefinition] = {}
+        self._generations: dict[tuple[str, bytes], int] = {}
         self._current: InForce | None = None
 
     @property
@@ -76,6 +77,7 @@ class DefinitionWatch:
                 registered = {id_: item for id_, item in self._registered.items() if id_ not in changes.gone}
                 registered |= {item.id: item for item in changes.in_force}
                 compiled = DefinitionSet(registered.values())
+                generations = {**self._generations, **changes.released}
             except SQLAlchemyError as error:
                 log.warning("definitions_unreadable", revision=revision, error=str(error))
                 stop.wait(RETRY_SECONDS)
@@ -86,7 +88,8 @@ class DefinitionWatch:
                 return False
             else:
                 self._registered = registered
-                self._current = InForce(changes.revision, compiled)
+                self._generations = generations
+                self._current = InForce(changes.revision, compiled, generations)
                 metrics.DEFINITIONS.set(len(registered))
                 metrics.DEFINITIONS_REVISION.set(changes.revision)
                 log.info("definitions_loaded", revision=changes.revision, enabled=len(registered))
