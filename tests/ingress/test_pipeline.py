@@ -8,12 +8,13 @@ import pytest
 from prometheus_client import REGISTRY
 
 from taskfactory.definitions import DefinitionSet
+from taskfactory.envelope import SchemaNeeded
 from taskfactory.ingress.dead_letter_share import ShareLimit
 from taskfactory.ingress.deliveries import Assignment, Delivery
 from taskfactory.ingress.effects import Dependencies, Effects, Ports
 from taskfactory.ingress.pipeline import Member, Pipeline, PipelineLimits
 from taskfactory.ingress.retrying import Dependency
-from taskfactory.intake import DeadLetter, DecisionLimits, InForce, Refused
+from taskfactory.intake import DeadLetter, DecisionLimits, EventReader, InForce, Reading, Record, Refused, Unavailable
 from tests.ingress.fakes import (
     PATIENCE,
     FakeDeadLetters,
@@ -42,10 +43,12 @@ class Workshop:
         starter: FakeStarter | None = None,
         dead_letters: FakeDeadLetters | None = None,
         revisions: FakeRevisionLog | None = None,
+        reader: EventReader | None = None,
     ) -> None:
         self.definitions = DefinitionSet([ORDERS])
         self.starter = starter or FakeStarter()
         self.dead_letters = dead_letters or FakeDeadLetters()
+        self.reader = reader or EventReader(1000, None)
         self.revisions = revisions or FakeRevisionLog()
         self.decisions = FakeDecisionStream()
         self.settled: list[tuple[Delivery, bool]] = []
@@ -53,18 +56,20 @@ class Workshop:
         self.waits: list[float] = []
         self.temporal = Dependency("temporal", self._sleep)
         self._changed = asyncio.Condition()
-        others = {name: Dependency(name, self._sleep) for name in ("dead_letters", "registry", "decisions")}
+        others = {
+            name: Dependency(name, self._sleep) for name in ("schema_registry", "dead_letters", "registry", "decisions")
+        }
         self._in_force = InForce(1, self.definitions)
         self.pipeline = Pipeline(
             self._now_in_force,
             Effects(
-                Ports(self.starter, self.dead_letters, self.revisions, self.decisions),
+                Ports(self.reader, self.starter, self.dead_letters, self.revisions, self.decisions),
                 Dependencies(temporal=self.temporal, **others),
                 concurrent_starts=4,
             ),
             self,
             Member("group", "member"),
-            PipelineLimits(DecisionLimits(max_event_bytes=1000, max_hops=10), ShareLimit(0.5, window=20, at_least=4)),
+            PipelineLimits(DecisionLimits(max_hops=10), ShareLimit(0.5, window=20, at_least=4)),
         )
 
     def _now_in_force(self) -> InForce:
@@ -273,6 +278,32 @@ async def test_only_so_many_starts_are_under_way_at_the_same_time() -> None:
     workshop = Workshop(Slow())
     await workshop.process(*(delivery(number, order(number)) for number in range(20)))
     assert most == 4
+
+
+async def test_a_record_whose_schema_cannot_be_had_now_waits_and_holds_up_no_other() -> None:
+    back = asyncio.Event()
+
+    class Reader(EventReader):
+        def read_known(self, record: Record, in_force: InForce) -> Reading:
+            if record.value == b"avro" and not back.is_set():
+                raise SchemaNeeded(7)
+            return super().read_known(replace(record, value=order(1)), in_force)
+
+        async def read(self, record: Record, in_force: InForce) -> Reading:
+            if not back.is_set():
+                raise Unavailable("SCHEMA_REGISTRY", "connection refused")
+            return self.read_known(record, in_force)
+
+    workshop = Workshop(reader=Reader(1000, None))
+    running = asyncio.create_task(workshop.pipeline.run())
+    workshop.pipeline.accept([delivery(0, b"avro"), delivery(1, order(1))])
+    await workshop._until_settled(1)
+    assert [(settled.record.offset, disposed) for settled, disposed in workshop.settled] == [(1, True)]
+    back.set()
+    await workshop._until_settled(2)
+    assert all(disposed for _, disposed in workshop.settled)
+    running.cancel()
+    await asyncio.wait({running})
 
 
 async def test_a_record_that_waits_for_temporal_is_in_nobodys_way() -> None:

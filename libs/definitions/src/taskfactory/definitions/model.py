@@ -24,6 +24,7 @@ NAME_PATTERN: Final = r"^[a-z0-9-]+$"
 CONTEXT_NAME_PATTERN: Final = r"^[a-z][a-z0-9_]*$"
 TOPIC_PATTERN: Final = r"^[a-zA-Z0-9._-]+$"
 REFERENCE_PATTERN: Final = r"^\S+$"
+FOREVER: Final = "forever"
 RESERVED_QUEUES: Final = "/_sys/"
 """Temporal refuses task queues whose names start with this: it names partitions so (its server's package `tqid`)."""
 
@@ -44,6 +45,13 @@ def _check_duration(value: Any) -> Any:
     return value
 
 
+def _check_window(value: Any) -> Any:
+    try:
+        return value if value == FOREVER else _check_duration(value)
+    except PydanticCustomError as error:
+        raise PydanticCustomError("window", "{message}", {"message": f"{error.message()}, or {FOREVER}"}) from None
+
+
 def _check_queue(value: str) -> str:
     if value.startswith(RESERVED_QUEUES):
         message = f"found {value!r}; Temporal reserves names that start with {RESERVED_QUEUES!r}, choose another"
@@ -61,6 +69,12 @@ Duration = Annotated[
     str,
     BeforeValidator(_check_duration),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "minLength": 2}),
+]
+
+Window = Annotated[
+    str,
+    BeforeValidator(_check_window),
+    WithJsonSchema({"anyOf": [{"const": FOREVER}, {"type": "string", "pattern": DURATION_PATTERN, "minLength": 2}]}),
 ]
 
 
@@ -111,8 +125,13 @@ class Dedupe(StrictModel):
 
     key: DedupeStrategy = "event_id"
     """`event_id` (source and id), `subject`, or `{expression: <CEL>}`."""
-    window: Literal["forever"] = "forever"
-    """For how long a key is remembered."""
+    window: Window = FOREVER
+    """`forever`: a key fires once. A duration such as `7d`: again when an event's `time` is that much later."""
+
+    @property
+    def window_seconds(self) -> float | None:
+        """The window's length; None for `forever`."""
+        return None if self.window == FOREVER else parse_duration(self.window)
 
 
 class EventContext(StrictModel):

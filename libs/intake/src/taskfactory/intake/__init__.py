@@ -1,7 +1,7 @@
 """From a Kafka record to started runs: decode, decide, start, dead-letter. Used by ingress and by operators' commands.
 
-Reading order: `decisions` (what follows from a record; pure), `starter` (Temporal), `dead_letters` (what is kept of a
-record that no run comes of) and `dead_letter_topic` (where).
+Reading order: `reading` (the event in a record), `decisions` (what follows from it; pure), `starter` (Temporal),
+`dead_letters` (what is kept of a record that no run comes of) and `dead_letter_topic` (where).
 """
 
 from taskfactory.intake.dead_letter_topic import DeadLetterSink, KafkaDeadLetters
@@ -12,16 +12,15 @@ from taskfactory.intake.decisions import (
     Decision,
     DecisionLimits,
     Paused,
-    ReadEvent,
     StartRun,
     decide,
-    decide_event,
     decision_of,
-    read_event,
 )
 from taskfactory.intake.in_force import InForce
 from taskfactory.intake.kafka_writer import KafkaWriter, TooLarge, WriterFailed
+from taskfactory.intake.reading import EventReader, NoEvent, ReadEvent, Reading, read_event
 from taskfactory.intake.records import Record, record_from_message
+from taskfactory.intake.schema_registry import schema_registry
 from taskfactory.intake.starter import Refused, Start, Starter, TemporalStarter, new_request_id
 from taskfactory.intake.unavailable import Unavailable
 
@@ -34,12 +33,15 @@ __all__ = [
     "DecisionLimits",
     "DecisionStream",
     "Disposition",
+    "EventReader",
     "InForce",
     "KafkaDeadLetters",
     "KafkaDecisionStream",
     "KafkaWriter",
+    "NoEvent",
     "Paused",
     "ReadEvent",
+    "Reading",
     "Record",
     "Refused",
     "Start",
@@ -50,9 +52,9 @@ __all__ = [
     "Unavailable",
     "WriterFailed",
     "decide",
-    "decide_event",
     "decision_of",
     "new_request_id",
     "read_event",
     "record_from_message",
+    "schema_registry",
 ]

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Action = Literal["created", "updated", "unchanged"]
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
@@ -12,5 +14,5 @@ class Applied:
     """The definition's name, or the mapping's topic."""
     id: str
     version: int
-    action: Literal["created", "updated", "unchanged"]
+    action: Action
     kind: Literal["ActivityDefinition", "TopicMapping"] = "ActivityDefinition"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from taskfactory.definitions import InvalidDefinitions, TopicMapping, parse_mapping
-from taskfactory.registry.applied import Applied
+from taskfactory.registry.applied import Action, Applied
 from taskfactory.registry.columns import arrays, unnest
 from taskfactory.registry.revisions import next_revision
 from taskfactory.registry.stored_text import json_text
@@ -62,7 +62,7 @@ def apply_mappings(connection: Connection, mappings: Sequence[TopicMapping], aut
             applied.append(Applied(mapping.topic, mapping.topic, before.version, "unchanged", "TopicMapping"))
             continue
         version = before.version + 1 if before is not None else 1
-        action = "created" if before is None or before.spec is None else "updated"
+        action: Action = "created" if before is None or before.spec is None else "updated"
         applied.append(Applied(mapping.topic, mapping.topic, version, action, "TopicMapping"))
         changed.append((mapping, version))
     _put(connection, [(each.topic, version, json_text(each.to_dict())) for each, version in changed], author)

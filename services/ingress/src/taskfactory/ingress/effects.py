@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from taskfactory.definitions import RunInput
+from taskfactory.envelope import SchemaNeeded
 from taskfactory.ingress import metrics
 from taskfactory.ingress.retrying import Dependency
 from taskfactory.intake import (
@@ -20,6 +21,10 @@ from taskfactory.intake import (
     DeadLetterSink,
     Decided,
     DecisionStream,
+    EventReader,
+    InForce,
+    Reading,
+    Record,
     Start,
     Starter,
     new_request_id,
@@ -52,6 +57,7 @@ class RevisionLog(Protocol):
 class Ports:
     """Where effects go."""
 
+    reader: EventReader
     starter: Starter
     dead_letters: DeadLetterSink
     revisions: RevisionLog
@@ -63,6 +69,7 @@ class Ports:
 class Dependencies:
     """What may be away, and is waited for."""
 
+    schema_registry: Dependency
     temporal: Dependency
     dead_letters: Dependency
     registry: Dependency
@@ -77,6 +84,15 @@ class Effects:
         self._ports = ports
         self._dependencies = dependencies
         self._slots = asyncio.Semaphore(concurrent_starts)
+
+    async def read(self, record: Record, in_force: InForce, unless: Unless) -> Reading:
+        """Read the event in a record, with the schemas that it takes."""
+        try:
+            return self._ports.reader.read_known(record, in_force)
+        except SchemaNeeded:
+            return await self._dependencies.schema_registry.insist(
+                lambda: self._ports.reader.read(record, in_force), unless=unless
+            )
 
     async def start(self, run: RunInput, unless: Unless) -> Start:
         """Start a run.

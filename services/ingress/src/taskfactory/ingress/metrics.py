@@ -17,8 +17,8 @@ DEAD_LETTERS: Final = Counter(
 )
 RETRIES: Final = Counter(
     "taskfactory_ingress_retries_total",
-    "Attempts that failed for now and are repeated, by dependency (temporal, dead_letters, registry, decisions) and"
-    " error.",
+    "Attempts that failed for now and are repeated, by dependency (schema_registry, temporal, dead_letters, registry,"
+    " decisions) and error.",
     ["dependency", "error"],
 )
 START_SECONDS: Final = Histogram(

@@ -28,14 +28,15 @@ from taskfactory.intake import (
     DecisionLimits,
     Disposition,
     InForce,
+    NoEvent,
     Paused,
     ReadEvent,
+    Reading,
     Record,
     Refused,
     StartRun,
     Unavailable,
-    decide_event,
-    read_event,
+    decide,
 )
 from taskfactory.registry import IngressRevision
 
@@ -160,11 +161,12 @@ class Pipeline:
         """
         if assignment.withdrawn or self._has_halted() or not (pin.logged.done() or await asyncio.shield(pin.logged)):
             return False
-        read, decisions = self._decide(record, pin.in_force)
-        self._note(next((decision.reason for decision in decisions if isinstance(decision, DeadLetter)), None))
         try:
+            reading, decisions = await self._decide(record, pin.in_force, assignment)
+            self._note(next((decision.reason for decision in decisions if isinstance(decision, DeadLetter)), None))
             dispositions = [await self._carry_out(record, decision, assignment) for decision in decisions]
-            decided = Decided(record, read.event if read else None, pin.in_force.revision, dispositions)
+            event = reading.event if isinstance(reading, ReadEvent) else None
+            decided = Decided(record, event, pin.in_force.revision, dispositions)
             await self._effects.tell(decided, lambda: assignment.withdrawn)
         except (Unavailable, Abandoned):
             return False
@@ -176,17 +178,24 @@ class Pipeline:
             metrics.DECISIONS.labels(FILTERED).inc()
         return True
 
-    def _decide(self, record: Record, in_force: InForce) -> tuple[ReadEvent | None, Sequence[Decision]]:
-        limits = self._limits.decisions
+    async def _decide(
+        self, record: Record, in_force: InForce, assignment: Assignment
+    ) -> tuple[Reading, Sequence[Decision]]:
+        reading: Reading
         try:
-            read = read_event(record, limits)
-            if isinstance(read, DeadLetter):
-                return None, [read]
-            return read, decide_event(read, in_force, limits)
+            reading = await self._effects.read(record, in_force, lambda: assignment.withdrawn)
+            match reading:
+                case ReadEvent():
+                    return reading, decide(reading, in_force, self._limits.decisions)
+                case NoEvent():
+                    return reading, []
+        except Unavailable:
+            raise
         except Exception as error:
             # Deciding is a pure function of the record: it would fail again, in a crash loop that stops the partition.
             log.exception("record_undecidable", topic=record.topic, partition=record.partition, offset=record.offset)
-            return None, [DeadLetter(record, "internal_error", f"{type(error).__name__}: {error}")]
+            reading = DeadLetter(record, "internal_error", f"{type(error).__name__}: {error}")
+        return reading, [reading]
 
     async def _carry_out(self, record: Record, decision: Decision, assignment: Assignment) -> Disposition:
         match decision:

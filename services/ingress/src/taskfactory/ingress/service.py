@@ -17,7 +17,7 @@ from taskfactory.ingress.pipeline import Member, Pipeline
 from taskfactory.ingress.retrying import Dependency
 from taskfactory.ingress.revision_log import RegistryRevisions
 from taskfactory.ingress.settings import IngressSettings
-from taskfactory.intake import KafkaDeadLetters, KafkaDecisionStream, TemporalStarter
+from taskfactory.intake import EventReader, KafkaDeadLetters, KafkaDecisionStream, TemporalStarter, schema_registry
 from taskfactory.registry import DefinitionListener, DefinitionStore, open_engine
 from taskfactory.runtime import Outage, Shared, masked
 
@@ -57,6 +57,9 @@ class Ingress:
             if settings.decision_stream:
                 decisions = KafkaDecisionStream(settings.librdkafka(), settings.decisions_topic)
                 opened.push_async_callback(asyncio.to_thread, decisions.close, FLUSH_SECONDS)
+            registry = schema_registry(settings)
+            if registry is not None:
+                opened.push_async_callback(registry.close)
             client = await shared.temporal(settings)
             if client is not None:
                 starter = TemporalStarter(
@@ -65,7 +68,9 @@ class Ingress:
                     eager="orchestrator" in shared.names,
                     max_input_bytes=settings.max_run_input_bytes,
                 )
-                await self._work(shared, watch, Ports(starter, dead_letters, RegistryRevisions(engine), decisions))
+                reader = EventReader(settings.max_event_bytes, registry)
+                ports = Ports(reader, starter, dead_letters, RegistryRevisions(engine), decisions)
+                await self._work(shared, watch, ports)
 
     async def _work(self, shared: Shared, watch: DefinitionWatch, ports: Ports) -> None:
         settings = self.settings
@@ -81,6 +86,7 @@ class Ingress:
             deliver,
         )
         dependencies = Dependencies(
+            schema_registry=Dependency("schema_registry"),
             temporal=Dependency("temporal"),
             dead_letters=Dependency("dead_letters"),
             registry=Dependency("registry"),
@@ -94,6 +100,7 @@ class Ingress:
             settings.pipeline_limits(),
         )
         shared.health.add_check("kafka", consumer.problem)
+        shared.health.add_check("schema_registry", dependencies.schema_registry.problem)
         shared.health.add_check("starts", dependencies.temporal.problem)
         shared.health.add_check("dead_letters", dependencies.dead_letters.problem)
         shared.health.add_check("registry", dependencies.registry.problem)

@@ -10,6 +10,7 @@ from taskfactory.runtime import (
     DatabaseSettings,
     KafkaSettings,
     ProcessSettings,
+    SchemaRegistrySettings,
     TemporalSettings,
     TopicSettings,
 )
@@ -17,7 +18,9 @@ from taskfactory.runtime import (
 MIB = 1024 * 1024
 
 
-class IngressSettings(ProcessSettings, KafkaSettings, DatabaseSettings, TemporalSettings, TopicSettings):
+class IngressSettings(
+    ProcessSettings, KafkaSettings, DatabaseSettings, SchemaRegistrySettings, TemporalSettings, TopicSettings
+):
     """`TASKFACTORY_KAFKA_TOPICS` and so on; the blocks it is put together from say the rest."""
 
     kafka_topics: CommaList = Field(("events",), min_length=1)
@@ -66,6 +69,6 @@ class IngressSettings(ProcessSettings, KafkaSettings, DatabaseSettings, Temporal
     def pipeline_limits(self) -> PipelineLimits:
         """The bounds of the pipeline."""
         return PipelineLimits(
-            DecisionLimits(self.max_event_bytes, self.max_hops),
+            DecisionLimits(self.max_hops),
             ShareLimit(self.max_dead_letter_share, self.dead_letter_window, self.dead_letter_window // 10),
         )
