@@ -24,7 +24,8 @@ def delete(
 ) -> None:
     """Remove topic mappings.
 
-    From the next record on, the topics' records are read as envelopes again. Earlier versions stay in the registry, for audits. A topic without a mapping is an error, after the others are done.
+    From the next record on, the topics' records are read as envelopes again. Earlier versions stay in the registry, for
+    audits. A topic without a mapping is an error, after the others are done.
     """
     with registry(CliSettings()) as engine:
         removed = DefinitionStore(engine).remove_mappings(names, getpass.getuser())
