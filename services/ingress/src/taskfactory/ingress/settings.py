@@ -35,8 +35,6 @@ class IngressSettings(
     """Above this share of dead letters among the latest records, ingress stops and says so; 1 never stops."""
     dead_letter_window: int = Field(1000, ge=10)
     """How many records are the latest ones; at least a tenth of them must have been dead-lettered."""
-    decision_stream: bool = False
-    """Whether every decision is published to `decisions_topic`."""
     max_run_input_bytes: int = Field(2 * MIB - 64 * 1024, ge=1, le=4_000_000)
     """A larger encoded RunInput is dead-lettered; Temporal's own limit (`limit.blobSize.error`) is 2 MiB by default."""
     max_in_flight: int = Field(1000, ge=1)
