@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskfactory.definitions import DedupeKey, DedupeKeyMissing, event_identity, outcome_id, task_id, workflow_id
+from taskfactory.definitions import (
+    DedupeKey,
+    DedupeKeyMissing,
+    DedupeTimeMissing,
+    event_identity,
+    event_occurrence,
+    outcome_id,
+    task_id,
+    workflow_id,
+)
 from taskfactory.definitions.dedupe import canonical_json, expression_key, subject_key
 
 TEXT = st.text(st.characters())  # surrogates and NUL included
@@ -97,3 +106,23 @@ def test_ids_are_derived_from_one_another() -> None:
     assert task_id(run, "reserve") == f"{run}/reserve"
     assert task_id(run, "reserve", 0) == f"{run}/reserve/0"
     assert outcome_id(task_id(run, "reserve", 0), "completed") == f"{run}/reserve/0/completed"
+
+
+def test_an_occurrence_is_the_event_at_its_time_however_the_time_is_written() -> None:
+    event = {"source": "/shop", "id": "7", "time": "2026-01-02T03:04:05Z"}
+    same = event_occurrence({**event, "time": "2026-01-02t04:04:05.000+01:00"})
+    assert same == event_occurrence(event)
+    assert event_occurrence({**event, "time": "2026-01-02T03:04:06Z"}).digest != same.digest
+    assert event_occurrence(event).digest != event_identity(event).digest
+
+
+@pytest.mark.parametrize("event", [{}, {"time": None}, {"time": ""}])
+def test_an_event_without_time_has_no_occurrence(event: dict[str, Any]) -> None:
+    with pytest.raises(DedupeTimeMissing, match="measured in the event's `time`, but the event has none"):
+        event_occurrence({"source": "/s", "id": "1", **event})
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00", "yesterday"])
+def test_a_time_outside_the_calendar_has_no_occurrence(time: str) -> None:
+    with pytest.raises(DedupeTimeMissing, match="can't be measured from"):
+        event_occurrence({"source": "/s", "id": "1", "time": time})

@@ -14,6 +14,7 @@ from taskfactory.definitions import (
     Filtered,
     Matched,
     event_identity,
+    event_occurrence,
 )
 from tests.definitions.samples import EVENT, registered
 
@@ -65,6 +66,22 @@ def test_the_dedupe_key_follows_its_strategy() -> None:
     assert subject.key == DedupeKey("subject", ("order-7",))
     assert isinstance(expression, Matched)
     assert expression.key == DedupeKey("expression", (["/shop", "7"],))
+
+
+def test_with_a_window_each_occurrence_asks_for_itself() -> None:
+    timed = {**EVENT, "time": "2026-01-02T03:04:05Z"}
+    windowed = verdict(timed, dedupe={"key": "subject", "window": "7d"})
+    forever = verdict(timed, dedupe={"key": "subject"})
+    assert isinstance(windowed, Matched)
+    assert isinstance(forever, Matched)
+    assert windowed.key == forever.key == forever.run_key == DedupeKey("subject", ("order-7",))
+    assert windowed.run_key == event_occurrence(timed)
+
+
+def test_a_window_without_a_time_to_measure_it_is_an_error_of_that_definition() -> None:
+    code, message = failure(dedupe={"window": "7d"})
+    assert code == "dedupe_time_missing"
+    assert "set it, or use `window: forever`" in message
 
 
 def test_a_key_that_cannot_be_made_is_an_error() -> None:

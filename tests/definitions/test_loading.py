@@ -131,7 +131,13 @@ def test_errors_carry_their_fields() -> None:
             {"context": [{"name": "a", "type": "http", "connection": "crm", "path": "/"}]},
             "context[0].type: found 'http'; allowed here are 'event', 'static'",
         ),
-        ({"dedupe": {"window": "7d"}}, "dedupe.window: found '7d'; allowed here is 'forever'"),
+        (
+            {"dedupe": {"window": "a week"}},
+            (
+                "dedupe.window: found 'a week'; allowed is a duration from 1ms to 3650d, such as 500ms, 30s, 5m, 4h, "
+                "7d or 1h30m, or forever"
+            ),
+        ),
         (
             {"execution": "batched"},
             (

@@ -1,12 +1,12 @@
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from taskfactory.definitions import RegisteredDefinition
+from taskfactory.definitions import DedupeKey, RegisteredDefinition
 from taskfactory.ingress.definition_watch import DefinitionWatch
 from taskfactory.registry import DefinitionChanges
 from tests.ingress.fakes import PATIENCE
@@ -25,12 +25,19 @@ class FakeRegistry:
         self.asked: list[int | None] = []
         self._revision = 0
 
-    def publish(self, *answers: list[RegisteredDefinition] | Exception, gone: Sequence[str] = ()) -> None:
+    def publish(
+        self,
+        *answers: list[RegisteredDefinition] | Exception,
+        gone: Sequence[str] = (),
+        released: Mapping[tuple[str, bytes], int] | None = None,
+    ) -> None:
         """A change, and what the loads that follow it find, in order."""
         self._revision += 1
         for answer in answers:
-            changes = answer if isinstance(answer, Exception) else DefinitionChanges(self._revision, answer, gone)
-            self._answers.put(changes)
+            if isinstance(answer, Exception):
+                self._answers.put(answer)
+            else:
+                self._answers.put(DefinitionChanges(self._revision, answer, gone, released or {}))
         self._revisions.put(self._revision)
 
     def changes(self, since: int | None) -> DefinitionChanges:
@@ -106,3 +113,16 @@ async def test_a_database_that_is_away_is_asked_again(
     registry.publish(OperationalError("SELECT", {}, Exception("away")), [FIRST])
     await asyncio.wait_for(watch.loaded.wait(), PATIENCE)
     assert watch.current.definitions.definitions == (FIRST,)
+
+
+async def test_released_keys_are_kept_and_the_newest_generation_counts(
+    registry: FakeRegistry, watch: DefinitionWatch
+) -> None:
+    key, other = DedupeKey("subject", ("o-1",)), DedupeKey("subject", ("o-2",))
+    registry.publish([FIRST])
+    registry.publish([], released={(FIRST.id, key.digest): 2})
+    registry.publish([], released={(FIRST.id, key.digest): 3, (FIRST.id, other.digest): 2})
+    registry.publish([SECOND])
+    await until(lambda: len(watch.current.definitions) == 2)
+    assert [watch.current.generation(FIRST.id, asked) for asked in (key, other)] == [3, 2]
+    assert watch.current.generation(SECOND.id, key) == 1

@@ -90,7 +90,7 @@ async def test_consumer_producers_and_commands_get_in(
     try:
         delivery = await asyncio.to_thread(reader.read.get, timeout=30)
         assert reader.consumer.problem() is None
-        letters = KafkaDeadLetters(IngressSettings().dead_letter_config(), f"dlq-{way}")
+        letters = KafkaDeadLetters(IngressSettings().librdkafka(), f"dlq-{way}")
         await asyncio.wait_for(letters.write(DeadLetter(delivery.record, "a_reason", "a sentence")), 30)
         letters.close(5)
         reader.consumer.settle(delivery, disposed=True)

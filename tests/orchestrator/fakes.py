@@ -59,7 +59,9 @@ class FakeProducer(EnvelopeProducer):
         *,
         fmt: Format = "structured",
         keys: Sequence[bytes | None] | None = None,
+        schema_id: int | None = None,
     ) -> None:
+        assert schema_id is None
         failures = []
         self.formats.add(fmt)
         for index, envelope in enumerate(envelopes):

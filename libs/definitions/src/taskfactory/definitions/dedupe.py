@@ -11,8 +11,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Final
+
+from taskfactory.envelope.attributes import parse_time
 
 EVENT_KEY_LENGTH: Final = 26
 DIGEST_LENGTH: Final = 16
@@ -21,10 +24,16 @@ SLUG_LENGTH: Final = 40
 EVENT_ID: Final = "event_id"
 SUBJECT: Final = "subject"
 EXPRESSION: Final = "expression"
+OCCURRENCE: Final = "occurrence"
+"""Not a strategy that authors choose: an event that asks for a window."""
 
 
 class DedupeKeyMissing(ValueError):  # noqa: N818  the subject, not the mechanism
     """The event has nothing to make the key of; treating such events as equal would lose all but the first."""
+
+
+class DedupeTimeMissing(ValueError):  # noqa: N818  the subject, not the mechanism
+    """The event has no `time` to measure a window with; the clock's would make a replay decide otherwise."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class DedupeKey:
     """The identity of an occasion within one definition."""
 
     strategy: str
-    """`event_id`, `subject` or `expression`."""
+    """`event_id`, `subject` or `expression`; `occurrence` for an event that asks for a window."""
     parts: tuple[Any, ...]
     """JSON values."""
 
@@ -60,6 +69,36 @@ class DedupeKey:
 def event_identity(event: Mapping[str, Any]) -> DedupeKey:
     """The key of the event itself: its source and id (CloudEvents 1.0, section "id")."""
     return DedupeKey(EVENT_ID, (event["source"], event["id"]))
+
+
+def event_moment(event: Mapping[str, Any]) -> datetime:
+    """The event's `time` in UTC, cut to microseconds.
+
+    Raises:
+        DedupeTimeMissing: It has none, or one that no window can be measured from.
+    """
+    time = event.get("time")
+    if not time:
+        raise DedupeTimeMissing(
+            "the dedupe key has a window, which is measured in the event's `time`, but the event has none; set it, or "
+            "use `window: forever`"
+        )
+    try:
+        return parse_time(str(time)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise DedupeTimeMissing(
+            f"the dedupe key has a window, which can't be measured from the event's `time` {str(time)[:60]!r}; allowed "
+            "is an RFC 3339 timestamp of the years 1 to 9999 in UTC"
+        ) from None
+
+
+def event_occurrence(event: Mapping[str, Any]) -> DedupeKey:
+    """The key under which an event asks for a window: its source, id and time; at most once, however often it comes.
+
+    Raises:
+        DedupeTimeMissing: It has no usable time.
+    """
+    return DedupeKey(OCCURRENCE, (event["source"], event["id"], event_moment(event).isoformat()))
 
 
 def subject_key(event: Mapping[str, Any]) -> DedupeKey:

@@ -11,7 +11,15 @@ from functools import cached_property
 from typing import Any, Literal
 
 from taskfactory.definitions.cel import Bindings, EvaluationError
-from taskfactory.definitions.dedupe import DedupeKey, DedupeKeyMissing, event_identity, expression_key, subject_key
+from taskfactory.definitions.dedupe import (
+    DedupeKey,
+    DedupeKeyMissing,
+    DedupeTimeMissing,
+    event_identity,
+    event_occurrence,
+    expression_key,
+    subject_key,
+)
 from taskfactory.definitions.matching.flatten import EventTooDeep, FlatEvent, flatten
 from taskfactory.definitions.matching.pattern import EventPattern
 from taskfactory.definitions.model import ActivityDefinition, DedupeExpression
@@ -37,6 +45,14 @@ class Matched:
 
     registered: RegisteredDefinition
     key: DedupeKey
+    """What makes two events the same for the definition."""
+    occurrence: DedupeKey | None = None
+    """Set when the key has a window: then each event asks for itself, and the ledger knows the windows."""
+
+    @property
+    def run_key(self) -> DedupeKey:
+        """What the run's id is made of."""
+        return self.occurrence or self.key
 
 
 @dataclass(frozen=True)
@@ -48,7 +64,7 @@ class Filtered:
     """Which of the two said no."""
 
 
-FailureCode = Literal["event_error", "when_error", "dedupe_error", "dedupe_key_missing"]
+FailureCode = Literal["event_error", "when_error", "dedupe_error", "dedupe_key_missing", "dedupe_time_missing"]
 
 
 @dataclass(frozen=True)
@@ -138,9 +154,12 @@ class _Evaluation:
             if not self._when(registered.definition.trigger.when):
                 return Filtered(registered, "when")
             code = "dedupe_error"
-            return Matched(registered, self._key(registered.definition))
+            key = self._key(registered.definition)
+            return Matched(registered, key, self._occurrence(registered.definition))
         except DedupeKeyMissing as error:
             return EvaluationFailed(registered, "dedupe_key_missing", str(error))
+        except DedupeTimeMissing as error:
+            return EvaluationFailed(registered, "dedupe_time_missing", str(error))
         except (EventTooDeep, EvaluationError) as error:
             return EvaluationFailed(registered, code, str(error))
 
@@ -157,3 +176,6 @@ class _Evaluation:
         if isinstance(key, DedupeExpression):
             return expression_key(self._bindings.evaluate(key.expression))
         return subject_key(self._event) if key == "subject" else event_identity(self._event)
+
+    def _occurrence(self, definition: ActivityDefinition) -> DedupeKey | None:
+        return None if definition.dedupe.window_seconds is None else event_occurrence(self._event)

@@ -24,6 +24,7 @@ NAME_PATTERN: Final = r"^[a-z0-9-]+$"
 CONTEXT_NAME_PATTERN: Final = r"^[a-z][a-z0-9_]*$"
 TOPIC_PATTERN: Final = r"^[a-zA-Z0-9._-]+$"
 REFERENCE_PATTERN: Final = r"^\S+$"
+FOREVER: Final = "forever"
 RESERVED_QUEUES: Final = "/_sys/"
 """Temporal refuses task queues whose names start with this: it names partitions so (its server's package `tqid`)."""
 
@@ -42,6 +43,13 @@ def _check_duration(value: Any) -> Any:
     except InvalidDuration as error:
         raise PydanticCustomError("duration", "{message}", {"message": str(error)}) from None
     return value
+
+
+def _check_window(value: Any) -> Any:
+    try:
+        return value if value == FOREVER else _check_duration(value)
+    except PydanticCustomError as error:
+        raise PydanticCustomError("window", "{message}", {"message": f"{error.message()}, or {FOREVER}"}) from None
 
 
 def _check_queue(value: str) -> str:
@@ -63,8 +71,16 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "minLength": 2}),
 ]
 
+Window = Annotated[
+    str,
+    BeforeValidator(_check_window),
+    WithJsonSchema({"anyOf": [{"const": FOREVER}, {"type": "string", "pattern": DURATION_PATTERN, "minLength": 2}]}),
+]
 
-class _Model(BaseModel):
+
+class StrictModel(BaseModel):
+    """What every part of a document is: frozen, without unknown fields, without guessed types."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     @model_serializer(mode="wrap")
@@ -78,7 +94,7 @@ class _Model(BaseModel):
         return {name: value for name, value in fields.items() if name not in absent}
 
 
-class EventTrigger(_Model):
+class EventTrigger(StrictModel):
     """Which events start a run."""
 
     type: Literal["event"]
@@ -91,7 +107,7 @@ class EventTrigger(_Model):
     """CEL over `event`, evaluated only after `match`: true or false."""
 
 
-class DedupeExpression(_Model):
+class DedupeExpression(StrictModel):
     """A dedupe key of the author's own."""
 
     expression: Cel
@@ -104,16 +120,21 @@ DedupeStrategy = Annotated[
 ]
 
 
-class Dedupe(_Model):
+class Dedupe(StrictModel):
     """Which events are the same occasion, so that only the first of them starts a run."""
 
     key: DedupeStrategy = "event_id"
     """`event_id` (source and id), `subject`, or `{expression: <CEL>}`."""
-    window: Literal["forever"] = "forever"
-    """For how long a key is remembered."""
+    window: Window = FOREVER
+    """`forever`: a key fires once. A duration such as `7d`: again when an event's `time` is that much later."""
+
+    @property
+    def window_seconds(self) -> float | None:
+        """The window's length; None for `forever`."""
+        return None if self.window == FOREVER else parse_duration(self.window)
 
 
-class EventContext(_Model):
+class EventContext(StrictModel):
     """A value computed from the event."""
 
     name: ContextName
@@ -124,7 +145,7 @@ class EventContext(_Model):
     """CEL over `event` and the `context` values above."""
 
 
-class StaticContext(_Model):
+class StaticContext(StrictModel):
     """A value written down here."""
 
     name: ContextName
@@ -138,7 +159,7 @@ class StaticContext(_Model):
 ContextSource = Annotated[EventContext | StaticContext, Discriminator("type")]
 
 
-class Retry(_Model):
+class Retry(StrictModel):
     """How often, and how fast, a failed attempt is repeated."""
 
     max_attempts: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
@@ -158,7 +179,7 @@ class Retry(_Model):
         return self
 
 
-class _Task(_Model):
+class _Task(StrictModel):
     name: Name
     """Unique within the definition; part of the task's id."""
     queue: Queue
@@ -214,7 +235,7 @@ class WorkflowTask(_Task):
 TaskTemplate = Annotated[ActivityTask | WorkflowTask, Discriminator("type")]
 
 
-class Outcomes(_Model):
+class Outcomes(StrictModel):
     """Which ends are published, and where."""
 
     topic: Topic | None = None
@@ -223,7 +244,7 @@ class Outcomes(_Model):
     """Ends of tasks, of runs, or both."""
 
 
-class ActivityDefinition(_Model):
+class ActivityDefinition(StrictModel):
     """What happens when which events arrive."""
 
     api_version: Literal["taskfactory/v1"] = Field(alias="apiVersion")

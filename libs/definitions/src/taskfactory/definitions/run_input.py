@@ -43,7 +43,10 @@ class RunInput(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     run_id: str
-    """The workflow id: `activity-{activity_id}-{event_key}`, `-g{n}` appended from the second generation on."""
+    """The workflow id: `activity-{activity_id}-{event_key}`, `-g{n}` appended from the second generation on.
+
+    With a window, the event key is that of the event's occurrence (source, id, time): each event asks for itself.
+    """
     activity_id: str
     activity_name: str
     version: int
@@ -52,6 +55,8 @@ class RunInput(BaseModel):
     """`event_id`, `subject` or `expression`."""
     dedupe_parts: list[Any]
     """The readable parts that the key was made of (JSON values)."""
+    window: float | None = None
+    """Seconds, in the events' time, after which the key fires again; None: never."""
     trigger: Trigger
     key: str | None = None
     """The triggering record's Kafka key, base64; outcomes are keyed the same."""

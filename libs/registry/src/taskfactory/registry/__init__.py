@@ -4,9 +4,10 @@ Read first: `run_model` (what goes in and out), `planning` (claim and plan), `fi
 """
 
 from taskfactory.registry.activations import Activation, DefinitionChanges, DefinitionState, UnknownNames
+from taskfactory.registry.applied import Applied
+from taskfactory.registry.dedupe_store import DedupeStore
 from taskfactory.registry.definition_listener import DefinitionListener
 from taskfactory.registry.definition_store import (
-    Applied,
     DefinitionRow,
     DefinitionStore,
     DuplicateNames,
@@ -14,9 +15,12 @@ from taskfactory.registry.definition_store import (
 )
 from taskfactory.registry.engine import open_engine
 from taskfactory.registry.finishing import UnknownIds
+from taskfactory.registry.generations import ByHand, GenerationRow, KeyNeverSeen, NewerRun, Release, RerunOpened
+from taskfactory.registry.ingress_revisions import IngressRevision, IngressRevisions
 from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
 from taskfactory.registry.partitions import drop_expired, ensure_partitions
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
+from taskfactory.registry.revisions import next_revision
 from taskfactory.registry.run_end import OpenTasks
 from taskfactory.registry.run_model import (
     EndedRun,
@@ -37,12 +41,15 @@ from taskfactory.registry.run_store import RunStore
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
 from taskfactory.registry.task_pages import PageLimit
 from taskfactory.registry.task_queues import OpenQueue, QueueCheck, QueueKind, QueueState
+from taskfactory.registry.topic_mapping_store import MappingChanges, TopicMappingRow
 from taskfactory.registry.transactions import Refused
 
 __all__ = [
     "Activation",
     "Applied",
+    "ByHand",
     "ClaimedRun",
+    "DedupeStore",
     "DefinitionChanges",
     "DefinitionListener",
     "DefinitionRow",
@@ -53,7 +60,13 @@ __all__ = [
     "EndedTask",
     "EventAttributes",
     "Finished",
+    "GenerationRow",
+    "IngressRevision",
+    "IngressRevisions",
+    "KeyNeverSeen",
     "Lead",
+    "MappingChanges",
+    "NewerRun",
     "OpenQueue",
     "OpenRun",
     "OpenTasks",
@@ -64,6 +77,8 @@ __all__ = [
     "QueueKind",
     "QueueState",
     "Refused",
+    "Release",
+    "RerunOpened",
     "RunContext",
     "RunCursor",
     "RunEnd",
@@ -77,12 +92,14 @@ __all__ = [
     "TaskPage",
     "TaskRow",
     "TaskState",
+    "TopicMappingRow",
     "UnknownDefinition",
     "UnknownIds",
     "UnknownNames",
     "drop_expired",
     "ensure_partitions",
     "migrate",
+    "next_revision",
     "open_engine",
     "require_schema",
 ]

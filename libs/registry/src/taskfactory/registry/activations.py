@@ -1,14 +1,15 @@
 """Which definitions are in force: what changed since a revision, and what was in force at one. The log only grows."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, text
 
 from taskfactory.definitions import ActivityDefinition, InvalidDefinitions, RegisteredDefinition, parse_definition
+from taskfactory.registry.topic_mapping_store import MappingChanges, mapping_changes
 
 _log = logging.getLogger("taskfactory.registry")
 
@@ -28,6 +29,11 @@ _CHANGED: Final = text(f"""
     JOIN activity_definition_versions v ON v.definition_id = a.definition_id AND v.version = a.version
     ORDER BY d.name
 """)  # noqa: S608 -- built from this module's constants
+_RELEASED: Final = text("""
+    SELECT activity_id, digest, max(generation) AS generation FROM dedupe_releases
+    WHERE rerun_of IS NULL AND revision > :since AND revision <= :until
+    GROUP BY activity_id, digest
+""")
 _REVISION: Final = text("SELECT revision FROM definitions_revision")
 _SET_PAUSED: Final = text("""
     UPDATE activity_definitions SET paused = :paused, updated_by = :by, reason = :reason
@@ -47,6 +53,9 @@ class DefinitionChanges:
     """Definitions that changed and are enabled, the paused ones among them, by name."""
     gone: Sequence[str]
     """Ids of definitions that changed and are not in force any more: disabled, or unreadable for this version."""
+    released: Mapping[tuple[str, bytes], int] = field(default_factory=dict)
+    """By activity id and key digest: the generation of keys that were released."""
+    mappings: MappingChanges = field(default_factory=lambda: MappingChanges((), ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +90,14 @@ def changes(connection: Connection, since: int | None, until: int | None = None)
 
     A definition that this version of taskfactory can't read (another version wrote it) counts as gone, with an error
     in the log, so that it keeps no other from being matched.
+
+    Raises:
+        InvalidDefinitions: this version can't read a topic mapping; without it, records would be misread.
     """
     # Read before the rows: a change in between is noticed twice, never missed.
     revision = until if until is not None else int(connection.execute(_REVISION).scalar_one())
-    rows = connection.execute(_CHANGED, {"since": -1 if since is None else since, "until": revision})
+    between = {"since": -1 if since is None else since, "until": revision}
+    rows = connection.execute(_CHANGED, between)
     in_force: list[RegisteredDefinition] = []
     gone: list[str] = []
     for row in rows:
@@ -93,7 +106,12 @@ def changes(connection: Connection, since: int | None, until: int | None = None)
             gone.append(str(row.definition_id))
         else:
             in_force.append(registered)
-    return DefinitionChanges(revision, in_force, gone)
+    released = {
+        (str(activity_id), bytes(digest)): generation
+        for activity_id, digest, generation in connection.execute(_RELEASED, between)
+    }
+    mappings = mapping_changes(connection, since, revision)
+    return DefinitionChanges(revision, in_force, gone, released, mappings)
 
 
 def set_paused(connection: Connection, names: Sequence[str], by: str, reason: str | None, *, paused: bool) -> list[str]:

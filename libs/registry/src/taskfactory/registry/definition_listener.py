@@ -9,6 +9,8 @@ import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from taskfactory.registry.revisions import CHANNEL
+
 _log = logging.getLogger(__name__)
 
 _SLICE: Final = 0.25
@@ -55,7 +57,7 @@ class DefinitionListener:
             driver = connection.connection.driver_connection
             connection.detach()
             assert isinstance(driver, psycopg.Connection)  # noqa: S101 -- for the type checker: this engine's driver
-            driver.execute("LISTEN taskfactory_definitions")
+            driver.execute(f"LISTEN {CHANNEL}".encode())
             while not stop.is_set():
                 row = driver.execute("SELECT revision FROM definitions_revision").fetchone()
                 yield row[0] if row else 0

@@ -1,8 +1,10 @@
 """Claim and plan, one transaction: which of these runs are new, and what they will do.
 
 A run is new when it wins two keys: the event's own identity, so that a changed strategy does not fire old events again,
-and its strategy's key. The identity is claimed first, so a run that loses it leaves no strategy key behind. Keys, run
-and tasks commit together; a caller that comes again therefore finds either nothing or everything, and is given what it
+and its strategy's key. The identity is claimed first, so a run that loses it leaves no strategy key behind. A key that
+has a window is not claimed once and for all: `windows` says whether the event opens a new one. Where it is the event's
+id that fires again, the identity is written down but does not decide; the event's occurrence does. Keys, run and tasks
+commit together; a caller that comes again therefore finds either nothing or everything, and is given what it
 was given before.
 
 A run id is a workflow id, and Temporal has one open execution per workflow id. So an open run that another execution
@@ -12,32 +14,40 @@ changes nothing: nobody hears its answer, and the living one's next call takes o
 taken over.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from taskfactory.definitions import DedupeKey, PlannedTask, RunInput, event_identity
+from taskfactory.definitions import DedupeKey, PlannedTask, RunInput, event_identity, event_moment, event_occurrence
 from taskfactory.envelope import Failure
 from taskfactory.registry.claims import LedgerKey, claim
 from taskfactory.registry.run_model import PlannedRun, TaskPage
-from taskfactory.registry.run_rows import Candidate, StoredRun, find_runs, insert_runs, new_run, take_over
+from taskfactory.registry.run_rows import Candidate, StoredRun, Windowed, find_runs, insert_runs, new_run, take_over
 from taskfactory.registry.task_pages import PageLimit, read_pages
+from taskfactory.registry.windows import WindowAsk, holders, open_windows
 
 
 def candidate(run: RunInput, owner: str) -> Candidate:
     """Work out the keys that the run must win.
 
     Raises:
-        ValueError: `owner` or the run's `activity_id` is not a UUID.
+        ValueError: `owner` or the run's `activity_id` is not a UUID; the run's key has a window, its event no time.
     """
     activity_id = UUID(run.activity_id)
-    strategy = DedupeKey(run.dedupe_strategy, tuple(run.dedupe_parts))
+
+    def ledger_key(key: DedupeKey) -> LedgerKey:
+        return LedgerKey(activity_id, key.digest, run.generation)
+
     return Candidate(
         run=run,
         owner=UUID(owner),
-        identity=LedgerKey(activity_id, event_identity(run.event).digest, run.generation),
-        strategy=LedgerKey(activity_id, strategy.digest, run.generation),
+        identity=ledger_key(event_identity(run.event)),
+        strategy=ledger_key(DedupeKey(run.dedupe_strategy, tuple(run.dedupe_parts))),
+        windowed=None
+        if run.window is None
+        else Windowed(ledger_key(event_occurrence(run.event)), event_moment(run.event), timedelta(seconds=run.window)),
     )
 
 
@@ -45,7 +55,7 @@ def distinct(candidates: Iterable[Candidate]) -> dict[LedgerKey, Candidate]:
     """The first candidate of each event and activity, in order; `plan` must not see two of one event."""
     first: dict[LedgerKey, Candidate] = {}
     for asking in candidates:
-        first.setdefault(asking.identity, asking)
+        first.setdefault(asking.admission, asking)
     return first
 
 
@@ -65,7 +75,7 @@ def plan(
 
     Args:
         connection: a transaction.
-        candidates: with distinct identities.
+        candidates: with distinct admissions.
         render: the tasks of a run, or why there are none.
         limit: the size of each run's first page of tasks.
 
@@ -75,41 +85,64 @@ def plan(
     Raises:
         Unstorable: a task's params or options have no JSON form.
     """
-    new = {asking.identity: new_run(asking, render(asking.run), limit) for asking in _claim(connection, candidates)}
+    new = {asking.admission: new_run(asking, render(asking.run), limit) for asking in _claim(connection, candidates)}
     insert_runs(connection, new.values())
-    others = [asking for asking in candidates if asking.identity not in new]
+    others = [asking for asking in candidates if asking.admission not in new]
     results = {key: run.planned for key, run in new.items()} | _look_up(connection, others, limit)
-    return [results[asking.identity] for asking in candidates]
+    return [results[asking.admission] for asking in candidates]
 
 
 def _look_up(connection: Connection, others: Sequence[Candidate], limit: PageLimit) -> dict[LedgerKey, PlannedRun]:
     """What there is already for candidates that did not win: their own run's plan, or somebody else's run."""
     stored = find_runs(connection, others)
-    same = {asking.identity: (asking, run) for asking in others if (run := _same_run(asking, stored))}
+    same = {asking.admission: (asking, run) for asking in others if (run := _same_run(asking, stored))}
     left_behind = [asking for asking, run in same.values() if run.owner != asking.owner and run.state == "running"]
     taken = take_over(connection, left_behind)
     mine = {key: run for key, (asking, run) in same.items() if run.owner == asking.owner or run.run_id in taken}
     pages = read_pages(connection, {run.run_id: 0 for run in mine.values()}, limit) if mine else {}
-    return {
-        asking.identity: _again(mine[asking.identity], pages[asking.run.run_id])
-        if asking.identity in mine
-        else PlannedRun(run_id=asking.run.run_id, state="duplicate", duplicate_of=_holder(asking, stored))
-        for asking in others
+    duplicates = [asking for asking in others if asking.admission not in mine]
+    return {key: _again(run, pages[run.run_id]) for key, run in mine.items()} | {
+        asking.admission: PlannedRun(run_id=asking.run.run_id, state="duplicate", duplicate_of=holder)
+        for asking, holder in zip(duplicates, _holders(connection, duplicates, stored), strict=True)
     }
 
 
 def _claim(connection: Connection, candidates: Sequence[Candidate]) -> list[Candidate]:
     """Those that got both keys."""
-    fresh = claim(connection, {asking.identity: asking.owner for asking in candidates})
+    owners = {key: asking.owner for asking in candidates for key in (asking.identity, asking.admission)}
+    fresh = claim(connection, owners)
+    admitted = [asking for asking in candidates if asking.admission in fresh]
+    return [*_claim_forever(connection, admitted), *_open_windows(connection, admitted, fresh)]
+
+
+def _claim_forever(connection: Connection, admitted: Sequence[Candidate]) -> list[Candidate]:
     contenders: dict[LedgerKey, Candidate] = {}
-    for asking in candidates:
-        if asking.identity in fresh:
+    for asking in admitted:
+        if asking.windowed is None:
             contenders.setdefault(asking.strategy, asking)
     won = claim(
         connection,
         {key: asking.owner for key, asking in contenders.items() if key != asking.identity},
     )
     return [asking for key, asking in contenders.items() if key == asking.identity or key in won]
+
+
+def _open_windows(
+    connection: Connection, admitted: Sequence[Candidate], fresh: Collection[LedgerKey]
+) -> list[Candidate]:
+    asks = {
+        asking.admission: WindowAsk(
+            asking.strategy,
+            asking.windowed.at,
+            asking.windowed.window,
+            asking.run.run_id,
+            known=asking.identity not in fresh,
+        )
+        for asking in admitted
+        if asking.windowed is not None
+    }
+    starts = dict(zip(asks, open_windows(connection, list(asks.values())), strict=True)) if asks else {}
+    return [asking for asking in admitted if starts.get(asking.admission)]
 
 
 def _same_run(asking: Candidate, stored: Sequence[StoredRun]) -> StoredRun | None:
@@ -120,12 +153,21 @@ def _same_run(asking: Candidate, stored: Sequence[StoredRun]) -> StoredRun | Non
     return None
 
 
-def _holder(asking: Candidate, stored: Sequence[StoredRun]) -> str | None:
-    """The run that has the candidate's key: the same strategy key means the same run id."""
-    return next(
-        (run.run_id for run in stored if run.run_id == asking.run.run_id),
-        next((run.run_id for run in stored if run.event == asking.identity), None),
-    )
+def _holders(connection: Connection, duplicates: Sequence[Candidate], stored: Sequence[StoredRun]) -> list[str | None]:
+    """The runs that have the candidates' keys, where they are still known.
+
+    That is the run with the same id, which without windows means the same key; or that of the window which the event
+    falls into; or else the event's own run, from before a change of the strategy.
+    """
+    by_id = {run.run_id: run.run_id for run in stored}
+    by_event = {run.event: run.run_id for run in reversed(stored)}
+    windowed = [asking for asking in duplicates if asking.windowed]
+    moments = [(asking.strategy, asking.windowed.at) for asking in windowed if asking.windowed]
+    by_window = dict(zip((asking.admission for asking in windowed), holders(connection, moments), strict=True))
+    return [
+        by_id.get(asking.run.run_id) or by_window.get(asking.admission) or by_event.get(asking.identity)
+        for asking in duplicates
+    ]
 
 
 def _again(run: StoredRun, page: TaskPage) -> PlannedRun:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -82,6 +83,17 @@ _TAKE_OVER: Final = text(f"""
 
 
 @dataclass(frozen=True, slots=True)
+class Windowed:
+    """What a run whose key has a window asks with."""
+
+    occurrence: LedgerKey
+    """The event at its time."""
+    at: datetime
+    """The event's time, aware."""
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A run that asks to be planned."""
 
@@ -92,6 +104,14 @@ class Candidate:
     """The event's own key."""
     strategy: LedgerKey
     """The definition's key; the same as `identity` where the definition dedupes by event."""
+    windowed: Windowed | None = None
+    """None: the key is remembered forever."""
+
+    @property
+    def admission(self) -> LedgerKey:
+        """What lets the event ask once: its identity, or, where that is the key that fires again, its occurrence."""
+        fires_again = self.windowed is not None and self.strategy == self.identity
+        return self.windowed.occurrence if fires_again and self.windowed else self.identity
 
 
 @dataclass(frozen=True, slots=True)

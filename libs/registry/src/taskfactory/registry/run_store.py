@@ -60,9 +60,9 @@ class RunStore:
         first = planning.distinct(candidates)
         results = dict(zip(first, self._plan(list(first.values()), _or_failure(render)), strict=True))
         return [
-            results[asking.identity]
-            if first[asking.identity] is asking
-            else planning.repeated(asking, results[asking.identity])
+            results[asking.admission]
+            if first[asking.admission] is asking
+            else planning.repeated(asking, results[asking.admission])
             for asking in candidates
         ]
 

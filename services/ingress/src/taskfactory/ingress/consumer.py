@@ -93,6 +93,7 @@ class RecordConsumer:
         self._settled: queue.SimpleQueue[tuple[Delivery, bool] | None] = queue.SimpleQueue()
         self._deadline: float | None = None
         self._closing = False
+        self._halted: str | None = None
         self._commits = Commits(self._assigned, clock)
         self._recreated = RecreatedTopics(self._assigned, topic_ids)
         self._next_report = 0.0
@@ -123,6 +124,16 @@ class RecordConsumer:
         self._deadline = self._clock() + drain_seconds
         self._settled.put(None)
 
+    def halt(self, reason: str) -> None:
+        """Stop fetching, but stay in the group and keep what was not disposed. From any thread; only a restart ends it.
+
+        Args:
+            reason: what `problem` says from now on.
+        """
+        metrics.HALTED.set(1)
+        self._halted = reason
+        self._settled.put(None)
+
     def problem(self) -> str | None:
         """Why this process can't count as ready, None if it can. From any thread."""
         silent = self._clock() - self._turned
@@ -130,7 +141,7 @@ class RecordConsumer:
             return "the consumer's thread has ended"
         if silent > STALL_SECONDS:
             return f"the consumer's thread has not come around for {silent:.0f} s"
-        return self._connection.problem() or self._membership.problem()
+        return self._halted or self._connection.problem() or self._membership.problem()
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
@@ -152,7 +163,7 @@ class RecordConsumer:
         while not self._drained():
             self._turned = self._clock()
             self._take_settled(wait=0.0)
-            if self._deadline is None:
+            if not self._stands_still:
                 self._recreated.look(self._clock(), self._now())
                 self._recreated.go_back(self._consumer)
             self._balance()
@@ -167,9 +178,13 @@ class RecordConsumer:
         self._withdraw(self._assigned.values())
         return self._in_flight.records == 0 or self._clock() >= self._deadline
 
+    @property
+    def _stands_still(self) -> bool:
+        return self._deadline is not None or self._halted is not None
+
     def _fetch(self) -> None:
         paused = len(self._paused)
-        if self._deadline is not None or (paused and paused == len(self._assigned)):
+        if self._stands_still or (paused and paused == len(self._assigned)):
             # Nothing but rebalances and other callbacks is expected; a completion ends the wait early.
             self._take_settled(wait=POLL_SECONDS)
             messages = self._consumer.consume(1, 0.0)
@@ -193,7 +208,7 @@ class RecordConsumer:
             return None
         self._membership.readable(topic)
         # Once stopping, later records are not even noted: the committed offset stays below them.
-        if assignment is None or assignment.from_beginning or self._deadline is not None:
+        if assignment is None or assignment.from_beginning or self._stands_still:
             return None
         record = record_from_message(message)
         metrics.RECORDS.labels(record.topic).inc()
@@ -231,7 +246,7 @@ class RecordConsumer:
     def _balance(self) -> None:
         """Make what is paused in Kafka equal to what should be."""
         paused = self._in_flight.balance(self._assigned.keys())
-        wanted = set(paused if self._deadline is None else self._assigned)
+        wanted = set(self._assigned if self._stands_still else paused)
         if to_pause := wanted - self._paused:
             self._consumer.pause([TopicPartition(*partition) for partition in to_pause])
         if to_resume := self._paused - wanted:
@@ -279,7 +294,7 @@ class RecordConsumer:
         # Whether librdkafka remembers a pause from an earlier assignment is not promised: say it again either way.
         paused = self._in_flight.balance(self._assigned.keys())
         for assignment in assignments:
-            if assignment.partition in paused or self._deadline is not None:
+            if assignment.partition in paused or self._stands_still:
                 self._paused.discard(assignment.partition)
             else:
                 self._paused.add(assignment.partition)

@@ -83,24 +83,29 @@ CREATE TABLE dedupe_windows (
     generation  integer NOT NULL CHECK (generation > 0),
     number      integer NOT NULL CHECK (number > 0),
     opened_at   timestamptz NOT NULL,
-    owner       uuid NOT NULL,
+    run_id      text,
     PRIMARY KEY (activity_id, digest, generation, number)
 ) PARTITION BY HASH (digest);
+CREATE INDEX dedupe_windows_newest ON dedupe_windows (activity_id, digest, opened_at);
 COMMENT ON COLUMN dedupe_windows.opened_at IS 'the time of the event that opened it, not the clock''s';
+COMMENT ON COLUMN dedupe_windows.run_id IS 'NULL: opened for an event that was known before its key had windows';
 
 CREATE TABLE dedupe_releases (
     activity_id uuid NOT NULL,
     digest      bytea NOT NULL CHECK (octet_length(digest) = 16),
     generation  integer NOT NULL CHECK (generation > 1),
     key         json NOT NULL,
+    rerun_of    text UNIQUE,
     revision    bigint NOT NULL,
     at          timestamptz NOT NULL DEFAULT now(),
     by          text NOT NULL,
     reason      text,
     PRIMARY KEY (activity_id, digest, generation)
 );
-CREATE INDEX dedupe_releases_newest ON dedupe_releases (revision);
-COMMENT ON TABLE dedupe_releases IS 'keys that may fire again, and the generation in which they do';
+CREATE INDEX dedupe_releases_newest ON dedupe_releases (revision) WHERE rerun_of IS NULL;
+COMMENT ON TABLE dedupe_releases IS 'generations that people opened for a key';
+COMMENT ON COLUMN dedupe_releases.key IS 'the key''s readable parts';
+COMMENT ON COLUMN dedupe_releases.rerun_of IS 'the failed run it is for alone; NULL: for whichever event comes next';
 """
 
 _TOPICS: Final = """
