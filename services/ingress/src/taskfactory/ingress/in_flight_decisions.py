@@ -1,42 +1,58 @@
-"""Which definitions have something in flight, and since when the oldest of it waits. Pure.
+"""Which definitions have something in flight, and since when the oldest of it waits.
 
 Belongs to the event loop's thread; `oldest` may be asked from any.
 """
 
-from collections import defaultdict
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import count
 
 
 class InFlightDecisions:
     """Decisions that were made and are not durable yet, by definition."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """Begin with none; `clock` gives seconds since the epoch."""
+        self._clock = clock
         self._tickets = count()
         self._since: defaultdict[str, dict[int, float]] = defaultdict(dict)
 
-    def begin(self, definition: str, since: float) -> int:
-        """Note a decision.
+    @contextmanager
+    def waiting(self, definitions: Iterable[str | None], timestamp: int | None) -> Iterator[Callable[[], None]]:
+        """Decisions about one record are being made durable, one after the other.
 
         Args:
-            definition: its name.
-            since: when the record was produced, seconds since the epoch.
+            definitions: the name of each decision's definition, in this order; None for one about the record itself.
+            timestamp: the record's, in milliseconds since the epoch; None stands for now.
 
-        Returns:
-            A ticket, to be given back at the `end`.
+        Yields:
+            What to call whenever the next one is durable. At the end of the block none of them waits any longer.
         """
-        ticket = next(self._tickets)
-        self._since[definition][ticket] = since
-        return ticket
+        since = self._clock() if timestamp is None else timestamp / 1000
+        waiting = deque((definition, next(self._tickets)) for definition in definitions)
+        for definition, ticket in waiting:
+            if definition is not None:
+                self._since[definition][ticket] = since
 
-    def end(self, definition: str, ticket: int) -> None:
-        """The decision is durable, or left to another process."""
-        tickets = self._since[definition]
-        del tickets[ticket]
-        if not tickets:
-            del self._since[definition]
+        def next_is_durable() -> None:
+            self._end(*waiting.popleft())
+
+        try:
+            yield next_is_durable
+        finally:
+            for definition, ticket in waiting:
+                self._end(definition, ticket)
 
     def oldest(self) -> dict[str, float]:
-        """By definition, when the oldest record was produced of which something is in flight."""
+        """By definition, when the oldest record of which something is in flight was produced, in epoch seconds."""
         # Copied in one step each, so that the loop's thread may go on meanwhile.
         copies = {definition: list(tickets.values()) for definition, tickets in list(self._since.items())}
         return {definition: min(times) for definition, times in copies.items() if times}
+
+    def _end(self, definition: str | None, ticket: int) -> None:
+        if definition is not None:
+            del self._since[definition][ticket]
+            if not self._since[definition]:
+                del self._since[definition]
