@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -166,12 +167,28 @@ async def test_a_partition_that_is_stuck_holds_back_no_other(wide_site: Site, jo
     assert set(member.seen.values()) == {1}
 
 
+def impatient(join: Join) -> dict[str, str]:
+    """Properties under which a member that does not poll for two seconds is thrown out."""
+    sessions = {"session_timeout_ms": "2000", "heartbeat_interval_ms": "500"}
+    return {"max_poll_interval_ms": "2000", **(sessions if join.protocol == "classic" else {})}  # type: ignore[attr-defined]
+
+
+async def test_a_member_whose_work_is_stuck_is_not_thrown_out(wide_site: Site, join: Join) -> None:
+    member = join(**impatient(join))
+    member.hold.set()
+    wide_site.produce(*[b"{}"] * COUNT)
+    await eventually(lambda: len(member.held) == 500, "every partition has its share in flight")
+    with capture_logs() as lines:
+        since = time.monotonic()
+        await eventually(lambda: time.monotonic() - since > 5, "twice max.poll.interval.ms has passed, and more")
+        member.release()
+        await eventually(lambda: wide_site.committed() == wide_site.end_offsets(), "everything is committed")
+    assert not [line for line in lines if line["event"] == "rebalanced"]
+    assert set(member.seen.values()) == {1}
+
+
 async def test_a_member_that_was_thrown_out_commits_nothing_of_what_it_lost(wide_site: Site, join: Join) -> None:
-    config = {"max_poll_interval_ms": "6000", "session_timeout_ms": "6000"}
-    if join.protocol == "consumer":  # type: ignore[attr-defined]
-        del config["session_timeout_ms"]
-        config["max_poll_interval_ms"] = "2000"
-    zombie = join(**config)
+    zombie = join(**impatient(join))
     zombie.hold.set()
     wide_site.produce(*[b"{}"] * 40)
     await eventually(lambda: len(zombie.seen) == 40, "it has everything in flight")

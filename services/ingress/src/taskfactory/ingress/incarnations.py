@@ -4,7 +4,7 @@ A partition is looked at when it is assigned (is the committed offset about the 
 while it is read (the classic protocol lets a consumer go on in the new topic at the old one's offset).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, wait
 from typing import Final
 
@@ -42,16 +42,17 @@ class Incarnations:
         wait(asked.values(), ASK_SECONDS)
         return self._take(asked)
 
-    def look(self, topics: Collection[str], now: float) -> Mapping[str, str]:
+    def look(self, topics: Callable[[], Collection[str]], now: float) -> Mapping[str, str]:
         """The ids that have come in meanwhile; asks again every `LOOK_SECONDS`. Never waits.
 
         Args:
             topics: those that are being read.
             now: monotonic seconds.
         """
-        if now >= self._next_look and topics:
+        if now >= self._next_look:
             self._next_look = now + LOOK_SECONDS
-            self._asked = self._ids.ask(topics)
+            wanted = topics()
+            self._asked = self._ids.ask(wanted) if wanted else {}
             return {}
         if not self._asked or not all(future.done() for future in self._asked.values()):
             return {}
@@ -107,7 +108,7 @@ class RecreatedTopics:
             clock: monotonic seconds.
             now: seconds since the epoch.
         """
-        ids = self._incarnations.look(self._assigned.topics(), clock)
+        ids = self._incarnations.look(self._assigned.topics, clock)
         for assignment in list(self._assigned.values()) if ids else ():
             self._compare(assignment, ids, now)
 
