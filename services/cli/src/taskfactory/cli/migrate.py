@@ -19,9 +19,9 @@ def migrate() -> None:
     """Prepare the database, Temporal's namespace and the topics.
 
     Migrates the database to this version, creates the Temporal namespace or sets its retention
-    (TASKFACTORY_TEMPORAL_RETENTION), adds the search attributes, and creates the outcomes and dead letter topics (and the
-    decisions topic, where TASKFACTORY_DECISION_STREAM is on).
-    What is there already is left as it is; run it again at any time, and with every new version.
+    (TASKFACTORY_TEMPORAL_RETENTION), adds the search attributes, and creates the outcomes and dead letter topics, and
+    the decisions topic where TASKFACTORY_DECISION_STREAM is on. What is there already is left as it is; run it again at
+    any time, and with every new version.
     """
     settings = CliSettings()
     _database(settings)
