@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic  # the admin module does not export it
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from taskfactory.ingress.consumer import RecordConsumer
@@ -165,6 +166,25 @@ async def test_a_partition_that_is_stuck_holds_back_no_other(wide_site: Site, jo
     member.release()
     await eventually(lambda: wide_site.committed() == ends, "the stuck one goes on")
     assert set(member.seen.values()) == {1}
+
+
+@pytest.mark.parametrize("count", [50, 120])
+async def test_the_age_is_none_again_once_everything_is_disposed_also_after_a_pause(
+    wide_site: Site, join: Join, count: int
+) -> None:
+    def age() -> float | None:
+        metric = "taskfactory_ingress_oldest_event_seconds"
+        return REGISTRY.get_sample_value(metric, {"topic": wide_site.topic})
+
+    member = join(Limits(50, 10_000_000))
+    await eventually(lambda: age() == 0, "an empty topic has no age")
+    member.hold.set()
+    wide_site.produce(*[b"{}"] * count, partition=2)
+    await eventually(lambda: len(member.held) == 50, "its share is in flight, and it is paused")
+    await eventually(age, "it has an age")
+    member.release()
+    await eventually(lambda: wide_site.committed().get(2) == count, "everything is committed")
+    await eventually(lambda: age() == 0, "the age is none again")
 
 
 def impatient(join: Join) -> dict[str, str]:
