@@ -389,6 +389,17 @@ def test_a_committed_offset_of_the_same_topic_or_without_an_id_is_trusted(intake
     assert not intake.kafka.sought
 
 
+def test_a_late_commit_of_the_topic_that_is_no_more_is_noticed_at_the_first_record(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    intake.kafka.commits[ORDERS], intake.kafka.notes[ORDERS] = 100, "topic-id=former"
+    intake.kafka.append(ORDERS, [100])  # librdkafka begins there
+    intake.kafka.wait_until(lambda kafka: kafka.sought == [(ORDERS, OFFSET_BEGINNING)])
+    assert intake.delivered.empty()
+    intake.kafka.append(ORDERS, [0])
+    intake.dispose(*intake.take(1))
+    intake.kafka.wait_until(lambda kafka: kafka.commits.get(ORDERS) == 1)
+
+
 def test_records_that_come_before_the_consumer_has_gone_back_do_not_count(intake: Intake) -> None:
     for _ in range(3):
         intake.kafka.fail_next_seek(KafkaError(KafkaError._STATE))

@@ -29,7 +29,7 @@ class Assignments(dict[Partition, Assignment]):
         """What was read of a partition counts no longer: its records come again, from the first one."""
         assignment.withdrawn = True
         fresh = self.give(assignment.partition, now)
-        fresh.from_beginning = True
+        fresh.from_beginning = fresh.verified = True
         return fresh
 
     def take(self, partition: Partition) -> bool:

@@ -195,6 +195,7 @@ class RecordConsumer:
             elif not messages:
                 message = self._consumer.poll(POLL_SECONDS)
                 messages = [] if message is None else [message]
+        self._recreated.verify(self._consumer, messages, self._now())
         deliveries = [delivery for message in messages if (delivery := self._received(message)) is not None]
         if deliveries:
             self._deliver(deliveries)

@@ -20,6 +20,8 @@ class Assignment:
     received last, at first that of the assignment."""
     topic_id: str | None = None
     """Kafka's id of the topic that the offsets are about; None while it is not known."""
+    verified: bool = False
+    """Set once the commit that librdkafka began from is known to be about this topic."""
     from_beginning: bool = False
     """Set until the consumer has gone back to the topic's first record; what comes meanwhile does not count."""
     at_end: bool = False

@@ -1,7 +1,9 @@
 """Topics that were deleted and created again: noticed, and read from their beginning.
 
-A partition is looked at when it is assigned (is the committed offset about the topic of now?) and every few seconds
-while it is read (the classic protocol lets a consumer go on in the new topic at the old one's offset).
+A partition is looked at when it is assigned (is the committed offset about the topic of now?), once more when its first
+record comes, and every few seconds while it is read (the classic protocol lets a consumer go on in the new topic at the
+old one's offset). The second look is for a commit that comes late: librdkafka sends one that met a rebalance again, and
+may begin from it after the first look saw nothing.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -9,7 +11,7 @@ from concurrent.futures import Future, wait
 from typing import Final
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, TopicPartition
 
 from taskfactory.ingress import metrics
 from taskfactory.ingress.assignments import Assignments
@@ -85,7 +87,7 @@ class RecreatedTopics:
         self._incarnations = Incarnations(ids)
 
     def compare_committed(self, consumer: KafkaConsumer, assignments: Sequence[Assignment], now: float) -> None:
-        """Look whether committed offsets are about the topics of now, for new assignments.
+        """Look whether committed offsets are about the topics of now, for assignments that committed nothing yet.
 
         Waits for Kafka, `ASK_SECONDS` and `COMMITTED_SECONDS` at most. An offset that was committed without an id is
         trusted, and so is every one when Kafka does not answer; the next `look` compares again.
@@ -100,6 +102,15 @@ class RecreatedTopics:
         for assignment in assignments:
             assignment.topic_id = known.get(assignment.partition)
             self._compare(assignment, ids, now)
+
+    def verify(self, consumer: KafkaConsumer, messages: Sequence[Message], now: float) -> None:
+        """Look again at what partitions began from, before the first record of each counts."""
+        came = {(message.topic() or "", message.partition() or 0) for message in messages if message.error() is None}
+        first = [found for at in came if (found := self._assigned.get(at)) is not None and not found.verified]
+        if first:
+            self.compare_committed(consumer, first, now)
+        for assignment in first:
+            assignment.verified = True
 
     def look(self, clock: float, now: float) -> None:
         """Look now and then whether a topic became another one while it is read; never waits.
