@@ -1,0 +1,58 @@
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskfactory.intake.positions import (
+    AtOffset,
+    AtTime,
+    Earliest,
+    InvalidPosition,
+    Latest,
+    parse_moment,
+    parse_position,
+)
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+
+
+def test_both_ends_of_a_topic_have_names() -> None:
+    assert parse_position("earliest", NOW) == Earliest()
+    assert parse_position("latest", NOW) == Latest()
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_a_whole_number_is_an_offset(offset: int) -> None:
+    assert parse_position(str(offset), NOW) == AtOffset(offset)
+
+
+@given(st.datetimes(timezones=st.sampled_from([UTC])))
+def test_a_time_with_its_zone_is_that_time(time: datetime) -> None:
+    assert parse_position(time.isoformat(), NOW) == AtTime(time)
+
+
+def test_a_time_may_be_in_any_zone_and_end_in_z() -> None:
+    assert parse_moment("2026-11-20T10:00:00+01:00", NOW) == parse_moment("2026-11-20T09:00:00Z", NOW)
+
+
+@given(st.integers(1, 3650))
+def test_a_duration_counts_back_from_now(days: int) -> None:
+    assert parse_position(f"{days}d", NOW) == AtTime(NOW - timedelta(days=days))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "now", "-1", "1.5", "2026-11-20", "2026-11-20T09:00:00", "2026-W47-5", "7 d", "0d", str(2**63), "٣", "newest"],
+)
+def test_anything_else_is_refused_with_what_is_allowed(text: str) -> None:
+    with pytest.raises(InvalidPosition) as refused:
+        parse_position(text, NOW)
+    assert f"found {text!r}; allowed are earliest, latest, an offset" in str(refused.value)
+
+
+@given(st.text())
+def test_no_text_at_all_makes_the_parser_stumble(text: str) -> None:
+    with suppress(InvalidPosition):
+        parse_position(text, NOW)
