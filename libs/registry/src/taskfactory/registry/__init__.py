@@ -4,6 +4,7 @@ Read first: `run_model` (what goes in and out), `planning` (claim and plan), `fi
 """
 
 from taskfactory.registry.activations import Activation, DefinitionChanges, DefinitionState, UnknownNames
+from taskfactory.registry.dead_letter_resolutions import DeadLetterResolutions, Resolution, ResolutionKind
 from taskfactory.registry.definition_listener import DefinitionListener
 from taskfactory.registry.definition_store import (
     Applied,
@@ -44,6 +45,7 @@ __all__ = [
     "Activation",
     "Applied",
     "ClaimedRun",
+    "DeadLetterResolutions",
     "DefinitionChanges",
     "DefinitionListener",
     "DefinitionRow",
@@ -67,6 +69,8 @@ __all__ = [
     "QueueKind",
     "QueueState",
     "Refused",
+    "Resolution",
+    "ResolutionKind",
     "RunContext",
     "RunCursor",
     "RunEnd",
