@@ -14,7 +14,7 @@ from taskfactory.ingress.flow import Limits
 from taskfactory.ingress.pipeline import Pipeline, PipelineLimits
 from taskfactory.ingress.retrying import Dependency
 from taskfactory.ingress.settings import IngressSettings
-from taskfactory.intake import DeadLetterSink, DecisionLimits, KafkaDeadLetters, TemporalStarter
+from taskfactory.intake import DeadLetterSink, KafkaDeadLetters, TemporalStarter
 from taskfactory.registry import DefinitionListener, DefinitionStore, open_engine
 from taskfactory.runtime import Outage, Shared, masked
 
@@ -79,7 +79,7 @@ class Ingress:
             ),
             dead_letters,
             consumer.settle,
-            PipelineLimits(DecisionLimits(settings.max_event_bytes, settings.max_hops), settings.max_concurrent_starts),
+            PipelineLimits(settings.decision_limits, settings.max_concurrent_starts),
             temporal=temporal,
             kafka=kafka,
         )
