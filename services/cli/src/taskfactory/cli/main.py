@@ -23,6 +23,13 @@ OWN_COMMANDS: Final = {
     "migrate": ("taskfactory.cli.migrate:migrate", "Prepare the database, Temporal's namespace and the topics."),
     "apply": ("taskfactory.cli.apply:apply", "Register activity definitions from files: all of them, or none."),
     "get": ("taskfactory.cli.get:get", "Show definitions, runs or tasks."),
+    "pause": ("taskfactory.cli.pausing:pause", "Let definitions match without starting anything."),
+    "resume": (
+        "taskfactory.cli.pausing:resume",
+        "Let paused definitions start runs again, from the next record on.",
+    ),
+    "dlq": ("taskfactory.cli.dlq:app", "List, show, redrive and discard dead letters."),
+    "replay": ("taskfactory.cli.replay:replay", "Start what a definition missed in a topic's history."),
     "events": ("taskfactory.cli.events:app", "Produce events."),
     "outcomes": ("taskfactory.cli.outcomes:app", "Read outcomes."),
     "config": ("taskfactory.cli.config:config", "Show the settings in force, and where each comes from."),
