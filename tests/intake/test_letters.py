@@ -31,8 +31,8 @@ def letter(offset: int = 7, **given: Any) -> StoredLetter:
     ("wanted", "taken"),
     [
         (LetterFilter(), True),
-        (LetterFilter(ids=["events/0/7"]), True),
-        (LetterFilter(ids=["events/0/8"]), False),
+        (LetterFilter(ids=frozenset(["events/0/7"])), True),
+        (LetterFilter(ids=frozenset(["events/0/8"])), False),
         (LetterFilter(reason="when_error"), True),
         (LetterFilter(reason="too_large"), False),
         (LetterFilter(topic="events", partition=0, offset=7), True),
@@ -59,7 +59,7 @@ def test_a_definitions_letters_are_found_by_its_name_and_its_id() -> None:
 
 def test_a_letter_of_the_record_itself_is_a_definitions_only_where_it_is_named() -> None:
     assert not LetterFilter(definition="order-fulfilment").takes(letter())
-    assert LetterFilter(definition="order-fulfilment", ids=["events/0/7"]).takes(letter())
+    assert LetterFilter(definition="order-fulfilment", ids=frozenset(["events/0/7"])).takes(letter())
 
 
 @given(st.permutations([(1, AT), (2, AT + 5), (3, AT + 2), (1, AT + 9)]))

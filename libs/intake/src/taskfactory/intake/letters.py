@@ -3,7 +3,7 @@
 So memory grows with the number of letters, about a kilobyte each, and never with their size.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from taskfactory.intake.records import Record
 class LetterFilter:
     """Which letters are meant; None does not narrow."""
 
-    ids: Collection[str] = ()
+    ids: frozenset[str] = frozenset()
     """Empty: of any id."""
     reason: str | None = None
     definition: str | None = None

@@ -99,7 +99,7 @@ def show_letter(
 ) -> None:
     """Show everything about a dead letter, its value too, and what to do about it."""
     with open_desk() as desk:
-        rows = desk.listed(LetterFilter(ids=[letter_id]), resolved=True)
+        rows = desk.listed(LetterFilter(ids=frozenset([letter_id])), resolved=True)
         if not rows:
             raise nothing_fits(f"the id {letter_id!r}")
         original = next((record for batch in desk.originals([rows[0].letter]) for _, record in batch), None)

@@ -134,12 +134,18 @@ def readable(value: bytes | None) -> str:
         return "no value"
     try:
         text = value.decode()
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except UnicodeDecodeError:
         return _hexadecimal(value)
+    try:
+        parsed = json.loads(text)
     except (ValueError, RecursionError):
-        harmless = all(character.isprintable() or character in "\n\t" for character in text)
-        return text if harmless else _hexadecimal(value)
+        return text if _is_harmless(text) else _hexadecimal(value)
+    shown = json.dumps(parsed, indent=2, ensure_ascii=False)
+    return shown if _is_harmless(shown) else json.dumps(parsed, indent=2)
+
+
+def _is_harmless(text: str) -> bool:
+    return all(character.isprintable() or character in "\n\t" for character in text)
 
 
 def printable(text: str) -> str:
