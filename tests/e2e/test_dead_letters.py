@@ -1,6 +1,7 @@
 """Dead letters have a place: they are found, explained, redriven and discarded; the producers' topic stays as it is."""
 
 import asyncio
+import re
 import signal
 import subprocess
 import time
@@ -119,7 +120,8 @@ def test_dead_letters_are_found_redriven_when_mended_and_discarded(troubled: Pla
     assert len(letters(platform)) == 2
 
     # Mended: that definition starts, at the record's own place, and nobody else does.
-    assert "started activity-" in call(platform, "dlq", "redrive", "-D", "strict").stdout
+    [mended] = call_for_json(platform, "dlq", "redrive", "-D", "strict")
+    assert (mended["id"], mended["outcome"], mended["resolved"]) == (of_strict, "started", True)
     expected = [("sound", 0), ("sound", 1), ("strict", 0), ("strict", 1)]
     eventually(lambda: runs(platform) == expected, "the redriven event's run")
     assert [letter["id"] for letter in letters(platform)] == [of_record]
@@ -224,8 +226,9 @@ def test_a_redrive_keeps_its_rate_and_can_be_interrupted_and_taken_up_again(back
     assert process.returncode == 130, said
     done = backlog.resolved
     assert 0 < done < backlog.count
-    assert f"redriven: {done} started" in told
-    assert f"Interrupted: {done} of 30 letters are done. Run it again to go on." in said
+    [reported] = re.findall(r"Interrupted: (\d+) of 30 letters are done. Run it again to go on.", said)
+    assert f"redriven: {reported} started" in told
+    assert int(reported) in {done, done - 1}  # the one that was being recorded
     assert len(letters(backlog.platform)) == backlog.count - done
 
     rest = backlog.redrive("--yes", "--rate", "1000")

@@ -44,7 +44,9 @@ from taskfactory.intake import (
 )
 from taskfactory.registry import Resolution
 
-app = typer.Typer(name="dlq", help="List, show, redrive and discard dead letters.", no_args_is_help=True)
+app = typer.Typer(
+    name="dlq", help="List, show, redrive and discard dead letters.", no_args_is_help=True, add_completion=False
+)
 
 Ids = Annotated[list[str] | None, typer.Option("--id", help="The letter with this id; repeatable.")]
 Reason = Annotated[str | None, typer.Option(help="Letters with this reason code.")]
