@@ -5,6 +5,7 @@ Read first: `run_model` (what goes in and out), `planning` (claim and plan), `fi
 
 from taskfactory.registry.activations import Activation, DefinitionChanges, DefinitionState, UnknownNames
 from taskfactory.registry.applied import Applied
+from taskfactory.registry.dead_letter_resolutions import DeadLetterResolutions, Resolution, ResolutionKind
 from taskfactory.registry.dedupe_store import DedupeStore
 from taskfactory.registry.definition_listener import DefinitionListener
 from taskfactory.registry.definition_store import (
@@ -49,6 +50,7 @@ __all__ = [
     "Applied",
     "ByHand",
     "ClaimedRun",
+    "DeadLetterResolutions",
     "DedupeStore",
     "DefinitionChanges",
     "DefinitionListener",
@@ -79,6 +81,8 @@ __all__ = [
     "Refused",
     "Release",
     "RerunOpened",
+    "Resolution",
+    "ResolutionKind",
     "RunContext",
     "RunCursor",
     "RunEnd",

@@ -25,6 +25,13 @@ OWN_COMMANDS: Final = {
         "taskfactory.cli.apply:apply",
         "Register activity definitions and topic mappings from files: all of them, or none.",
     ),
+    "pause": ("taskfactory.cli.pausing:pause", "Let definitions match without starting anything."),
+    "resume": (
+        "taskfactory.cli.pausing:resume",
+        "Let paused definitions start runs again, from the next record on.",
+    ),
+    "dlq": ("taskfactory.cli.dlq:app", "List, show, redrive and discard dead letters."),
+    "replay": ("taskfactory.cli.replay:replay", "Start what a definition missed in a topic's history."),
     "delete": ("taskfactory.cli.delete:delete", "Remove topic mappings."),
     "get": ("taskfactory.cli.get:get", "Show definitions, mappings, runs or tasks."),
     "events": ("taskfactory.cli.events:app", "Produce events."),
