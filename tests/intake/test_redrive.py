@@ -231,7 +231,7 @@ async def test_a_definitions_letter_whose_record_became_undecodable_keeps_its_id
 
 
 async def test_a_temporal_that_stays_away_ends_the_work_and_leaves_the_letter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taskfactory.intake.dispositions.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("taskfactory.intake.disposer.PATIENCE_SECONDS", 0.0)
     bench, letter = Bench(ORDERS), DeadLetter(event(), "when_error", "m", ORDERS)
     bench.starter.fail_with(unavailable())
     with pytest.raises(Unavailable):
