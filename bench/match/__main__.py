@@ -16,15 +16,17 @@ from bench.match.measure import (
     WrongMatches,
     build_seconds,
     bytes_per_definition,
+    change_seconds,
     check_matches,
     load,
+    one_type_set,
     throughputs,
 )
-from bench.match.targets import Figures, missed
+from bench.match.targets import LARGE, SMALL, USUAL, Figures, missed
 from bench.match.workload import SEED, SHARES, generate
 from taskfactory.definitions import DefinitionSet
 
-SIZES: Final = (1, 100, 10_000, 100_000)
+SIZES: Final = (1, SMALL, USUAL, LARGE)
 
 
 def main() -> int:
@@ -35,6 +37,16 @@ def main() -> int:
     shares = ", ".join(f"{name} {share} %" for name, share in SHARES.items())
     console.print(f"conditions beside the exact type: {shares}; the tail (3 %) names a type only")
     began = time.monotonic()
+    documents = generate(USUAL, 0, arguments.seed).documents
+    build = build_seconds(documents)
+    changes = change_seconds(DefinitionSet(load(documents)))
+    one_type_changes = change_seconds(one_type_set(documents))
+    definition_bytes, set_bytes = bytes_per_definition(documents)
+    console.print(
+        f"{USUAL:,} definitions: built from stored JSON in {build:.2f} s; one changed in {1000 * changes[0]:.1f} ms "
+        f"(longest {1000 * changes[1]:.1f} ms), {1000 * one_type_changes[0]:.1f} ms where all have one type; "
+        f"{definition_bytes / 1024:.1f} KiB each, and {set_bytes / 1024:.1f} KiB each for the set over them"
+    )
     installations = []
     for size in SIZES:
         workload = generate(size, arguments.events, arguments.seed)
@@ -47,13 +59,10 @@ def main() -> int:
         installations.append(installation)
     measured = throughputs(installations, arguments.rounds)
     console.print(_table(installations, measured))
-    [documents] = [item.workload.documents for item in installations if item.size == 10_000]  # noqa: PLR2004
-    figures = Figures(measured, build_seconds(documents))
-    definition_bytes, set_bytes = bytes_per_definition(documents)
-    console.print(
-        f"10,000 definitions: built from stored JSON in {figures.build_seconds:.2f} s; "
-        f"{definition_bytes / 1024:.1f} KiB each, and {set_bytes / 1024:.1f} KiB each for the set over them"
-    )
+    figures = Figures(measured, build, changes[1])
+    for name, number in (("JSON + match", "from_json"), ("record + match", "from_record")):
+        small, large = (getattr(measured[size], number) for size in (SMALL, LARGE))
+        console.print(f"{name}: {large / small:.0%} of the throughput at {SMALL:,} is left at {LARGE:,} definitions")
     misses = missed(figures)
     for sentence in misses:
         console.print(f"MISSED: {sentence}", style="bold red")
@@ -64,7 +73,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.match", description="Match events against definitions.")
-    parser.add_argument("--events", type=int, default=22_000, help="distinct events at each size")
+    parser.add_argument("--events", type=int, default=11_000, help="distinct events at each size")
     parser.add_argument("--rounds", type=int, default=11, help="rounds over all sizes; each takes its own events")
     parser.add_argument("--seed", type=int, default=SEED)
     return parser.parse_args()

@@ -8,12 +8,13 @@ import json
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 from typing import Final
 
 from bench.match.workload import Workload
-from taskfactory.definitions import DefinitionSet, Matched, RegisteredDefinition, parse_definition
+from taskfactory.definitions import DefinitionSet, Matched, RegisteredDefinition, trusted_definition
 from taskfactory.envelope import decode, json_text
 
 HEADERS: Final = [("content-type", b"application/cloudevents+json")]
@@ -45,7 +46,7 @@ class Throughput:
 def load(documents: Sequence[str]) -> list[RegisteredDefinition]:
     """Read definitions from JSON text, as the registry does."""
     return [
-        RegisteredDefinition(f"id-{number}", 1, parse_definition(json.loads(text)))
+        RegisteredDefinition(f"id-{number}", 1, trusted_definition(json.loads(text)))
         for number, text in enumerate(documents)
     ]
 
@@ -79,6 +80,22 @@ def throughputs(installations: Sequence[Installation], rounds: int) -> dict[int,
 def build_seconds(documents: Sequence[str], times: int = 3) -> float:
     """CPU seconds from the stored JSON text to a set that matches; the best of some tries."""
     return min(_seconds(lambda: DefinitionSet(load(documents))) for _ in range(times))
+
+
+def change_seconds(definitions: DefinitionSet, times: int = 30) -> tuple[float, float]:
+    """CPU seconds for a set with one definition replaced, each time another one: the median and the longest."""
+    registered = definitions.definitions
+    replaced = [replace(item, version=2) for item in registered[:: len(registered) // times]]
+    seconds = [_seconds(partial(definitions.changed, [item])) for item in replaced]
+    return median(seconds), max(seconds)
+
+
+def one_type_set(documents: Sequence[str]) -> DefinitionSet:
+    """The same definitions, but all of one type: the largest part that one change can concern."""
+    moved = [json.loads(text) for text in documents]
+    for document in moved:
+        document["trigger"]["match"]["type"] = ["com.example.one"]
+    return DefinitionSet(load([json.dumps(document) for document in moved]))
 
 
 def bytes_per_definition(documents: Sequence[str]) -> tuple[float, float]:

@@ -168,7 +168,10 @@ def _document(name: str, interest: Interest, condition: str) -> dict[str, Any]:
         "kind": "ActivityDefinition",
         "name": name,
         "description": f"What {interest.customer} wants to be done",
+        "enabled": True,
         "trigger": {"type": "event", "match": match},
+        "dedupe": {"key": "event_id", "window": "forever"},
+        "context": [],
         "tasks": [
             {
                 "name": "handle",
@@ -180,9 +183,12 @@ def _document(name: str, interest: Interest, condition: str) -> dict[str, Any]:
                     "customer": f"${{event.data.{interest.entity}.customer.id}}",
                     "note": f"from ${{event.source}} for {interest.tenant}",
                 },
-                "retry": {"max_attempts": 5},
+                "timeout": "5m",
+                "schedule_to_close": "24h",
+                "retry": {"max_attempts": 5, "initial_interval": "1s", "backoff": 2.0, "max_interval": "1m"},
             }
         ],
+        "outcomes": {"of": ["task", "run"]},
     }
 
 

@@ -11,7 +11,7 @@ from taskfactory.definitions.definition_set import (
 )
 from taskfactory.definitions.errors import DefinitionError, InvalidDefinitions
 from taskfactory.definitions.ids import outcome_id, task_id, workflow_id
-from taskfactory.definitions.loading import load_definitions, parse_definition
+from taskfactory.definitions.loading import load_definitions, parse_definition, trusted_definition
 from taskfactory.definitions.matching.flatten import EventTooDeep
 from taskfactory.definitions.matching.pattern import EventPattern, InvalidPattern, Mismatch
 from taskfactory.definitions.model import ActivityDefinition
@@ -47,5 +47,6 @@ __all__ = [
     "parse_definition",
     "render_tasks",
     "task_id",
+    "trusted_definition",
     "workflow_id",
 ]

@@ -7,7 +7,7 @@ from taskfactory.definitions.errors import DefinitionError, InvalidDefinitions
 from taskfactory.definitions.model import ActivityDefinition
 from taskfactory.definitions.paths import Problem, render_path
 from taskfactory.definitions.source import Document, Place, read_documents
-from taskfactory.definitions.validation import validate
+from taskfactory.definitions.validation import validate, validate_stored
 
 _START: Final = Place(1, 1)
 
@@ -46,7 +46,24 @@ def parse_definition(document: Mapping[str, Any], origin: str = "definition") ->
     Raises:
         InvalidDefinitions: With every error, none of which has a line.
     """
-    definition, problems = validate(dict(document))
+    return _sound(validate(dict(document)), origin)
+
+
+def trusted_definition(document: Mapping[str, Any], origin: str = "definition") -> ActivityDefinition:
+    """Read a definition that was checked before it was stored, ten times as fast as `parse_definition`.
+
+    Its shape and its event pattern are read anyway, and refused when this version of taskfactory can't read them.
+    Expressions and templates are not compiled before an event needs them; one that this version refuses is then an
+    error of that definition alone. Never use it for what comes from outside.
+
+    Raises:
+        InvalidDefinitions: With every error of shape and pattern, none of which has a line.
+    """
+    return _sound(validate_stored(document), origin)
+
+
+def _sound(validated: tuple[ActivityDefinition | None, list[Problem]], origin: str) -> ActivityDefinition:
+    definition, problems = validated
     if definition is None:
         raise InvalidDefinitions(
             tuple(DefinitionError(origin, None, None, render_path(path), message) for path, message, _ in problems)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from taskfactory.definitions.checks import semantic_problems
+from taskfactory.definitions.checks import pattern_problems, semantic_problems
 from taskfactory.definitions.model import PATTERN_SENTENCES, ActivityDefinition
 from taskfactory.definitions.paths import Path, Problem
 from taskfactory.definitions.suggestions import allowed, found, unknown
@@ -35,14 +35,27 @@ _ALSO_ALLOWED: Final[dict[Path, str]] = {("dedupe", "key"): ", {expression: <CEL
 
 def validate(document: Any) -> tuple[ActivityDefinition | None, list[Problem]]:
     """Check a document's shape and meaning; the definition is None exactly when there are problems."""
-    definition = None
-    problems: list[Problem] = []
-    try:
-        definition = ActivityDefinition.model_validate(document)
-    except ValidationError as error:
-        problems += _shape_problems(error)
+    definition, problems = _shape(document)
     problems += semantic_problems(document)
     return (None if problems else definition), problems
+
+
+def validate_stored(document: Any) -> tuple[ActivityDefinition | None, list[Problem]]:
+    """Check the shape and the event pattern of a document whose meaning was checked before it was stored.
+
+    The rest of the meaning (expressions and templates, each of which the CEL engine would compile) is what takes time.
+    """
+    definition, problems = _shape(document)
+    if definition is not None:
+        problems += pattern_problems(definition.trigger.match)
+    return (None if problems else definition), problems
+
+
+def _shape(document: Any) -> tuple[ActivityDefinition | None, list[Problem]]:
+    try:
+        return ActivityDefinition.model_validate(document), []
+    except ValidationError as error:
+        return None, list(_shape_problems(error))
 
 
 def _shape_problems(error: ValidationError) -> Iterator[Problem]:
