@@ -73,7 +73,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.match", description="Match events against definitions.")
-    parser.add_argument("--events", type=int, default=11_000, help="distinct events at each size")
+    parser.add_argument("--events", type=int, default=6_600, help="distinct events at each size")
     parser.add_argument("--rounds", type=int, default=11, help="rounds over all sizes; each takes its own events")
     parser.add_argument("--seed", type=int, default=SEED)
     return parser.parse_args()
