@@ -18,6 +18,7 @@ from taskfactory.registry.finishing import UnknownIds
 from taskfactory.registry.generations import ByHand, GenerationRow, KeyNeverSeen, NewerRun, Release, RerunOpened
 from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
 from taskfactory.registry.partitions import drop_expired, ensure_partitions
+from taskfactory.registry.past_runs import PastRun, RunSelection
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
 from taskfactory.registry.revisions import next_revision
 from taskfactory.registry.run_end import OpenTasks
@@ -67,6 +68,7 @@ __all__ = [
     "OpenTasks",
     "OutcomesConfig",
     "PageLimit",
+    "PastRun",
     "PlannedRun",
     "QueueCheck",
     "QueueKind",
@@ -78,6 +80,7 @@ __all__ = [
     "RunCursor",
     "RunEnd",
     "RunRow",
+    "RunSelection",
     "RunState",
     "RunStore",
     "SchemaMismatch",

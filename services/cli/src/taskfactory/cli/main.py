@@ -23,6 +23,8 @@ OWN_COMMANDS: Final = {
     "migrate": ("taskfactory.cli.migrate:migrate", "Prepare the database, Temporal's namespace and the topics."),
     "apply": ("taskfactory.cli.apply:apply", "Register activity definitions from files: all of them, or none."),
     "get": ("taskfactory.cli.get:get", "Show definitions, runs or tasks."),
+    "dedupe": ("taskfactory.cli.dedupe:app", "Show dedupe keys, and let one fire again."),
+    "runs": ("taskfactory.cli.runs:app", "Run failed runs again."),
     "events": ("taskfactory.cli.events:app", "Produce events."),
     "outcomes": ("taskfactory.cli.outcomes:app", "Read outcomes."),
     "config": ("taskfactory.cli.config:config", "Show the settings in force, and where each comes from."),
