@@ -85,12 +85,18 @@ def rerun(  # noqa: PLR0913 -- one parameter per option
         try:
             if found:
                 asyncio.run(_rerun_all(engine, settings, found, done, how))
-        finally:
-            # Also when a server went away in the middle: what was started stays started.
-            show(output, reruns_table(done, missing), [_value(item) for item in done])
-            typer.echo(summary(done, len(missing)), err=output is not Output.TABLE)
+        except OperationFailed:
+            if done:  # a server went away in the middle: what was started stays started
+                _tell(done, missing, output)
+            raise
+    _tell(done, missing, output)
     if missing or any(item.result in COULD_NOT for item in done):
         raise typer.Exit(1)
+
+
+def _tell(done: Sequence[Rerun], missing: Sequence[str], output: Output) -> None:
+    show(output, reruns_table(done, missing), [_value(item) for item in done])
+    typer.echo(summary(done, len(missing)), err=output is not Output.TABLE)
 
 
 @dataclass(frozen=True, slots=True)
