@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from taskfactory.definitions import RunInput
 from taskfactory.intake import Rerunner
+from taskfactory.intake.past_inputs import input_in_temporal
 from taskfactory.intake.starter import Refused
 from taskfactory.registry import ByHand, DedupeStore, DefinitionRow, DefinitionStore, migrate, open_engine
 from tests.conftest import RunningStack
@@ -106,3 +107,12 @@ async def test_a_start_that_temporal_never_takes_is_told(setting: Setting) -> No
     setting.starter.fail_with(Refused("run_input_too_large", "5 bytes too many"))
     done = await setting.rerunner().rerun(past(setting.run), ME, dry_run=False)
     assert (done.result, done.note) == ("refused", "5 bytes too many")
+
+
+async def test_an_input_in_a_form_that_is_not_read_here_counts_as_forgotten(
+    temporal: Client, stack: RunningStack
+) -> None:
+    workflow_id = stack.name("activity-0b7c")
+    await temporal.start_workflow("RunActivityWorkflow", {"of": "later"}, id=workflow_id, task_queue="nobody")
+    assert await input_in_temporal(temporal, workflow_id) is None
+    assert await input_in_temporal(temporal, stack.name("never-there")) is None

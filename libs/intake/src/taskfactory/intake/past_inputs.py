@@ -1,10 +1,12 @@
 """What a past run was started with: from Temporal while that remembers it, from the event's record afterwards."""
 
 import sys
+from collections.abc import Sequence
 from typing import Final
 
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
-from temporalio.converter import WorkflowSerializationContext
+from temporalio.converter import DataConverter, WorkflowSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.definitions import DefinitionSet, RegisteredDefinition, RunInput, run_id_in_generation
@@ -34,7 +36,7 @@ class InputGone(Exception):  # noqa: N818 -- it says what happened
 
 
 async def input_in_temporal(client: Client, run_id: str) -> RunInput | None:
-    """The input of a run's execution; None when Temporal has forgotten it.
+    """The input of a run's execution; None when Temporal has forgotten it, or has it in a form not read here.
 
     Raises:
         RPCError: Temporal did not answer.
@@ -45,12 +47,19 @@ async def input_in_temporal(client: Client, run_id: str) -> RunInput | None:
     try:
         async for event in client.get_workflow_handle(run_id).fetch_history_events(page_size=1):
             payloads = event.workflow_execution_started_event_attributes.input.payloads
-            (run,) = await converter.decode(payloads[:1], [RunInput])
-            return RunInput.model_validate(run)
+            return await _decoded(converter, payloads[:1])
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise
     return None
+
+
+async def _decoded(converter: DataConverter, payloads: Sequence[Payload]) -> RunInput | None:
+    try:
+        (run,) = await converter.decode(payloads, [RunInput])
+        return RunInput.model_validate(run)
+    except (RuntimeError, ValueError):  # the SDK's word for a payload that is none of the type, and Pydantic's
+        return None
 
 
 def is_trigger_of(trigger: Trigger, run: PastRun) -> bool:

@@ -23,6 +23,7 @@ from taskfactory.registry.columns import arrays, unnest
 _KEY: Final = {"activity_id": "uuid", "digest": "bytea", "generation": "integer"}
 _WINDOW: Final = {**_KEY, "number": "integer", "opened_at": "timestamptz", "run_id": "text"}
 _ASKED: Final = {**_KEY, "at": "timestamptz", "seconds": "double precision"}
+_PLACED: Final = {"place": "integer", **_ASKED}
 
 _OPEN: Final = text(f"""
     INSERT INTO dedupe_windows ({", ".join(_WINDOW)}) SELECT * FROM {unnest("w", _WINDOW)}
@@ -59,7 +60,7 @@ _STANDING: Final = text(f"""
     ) line ON true
 """)  # noqa: S608 -- built from this module's constants
 _HOLDERS: Final = text(f"""
-    SELECT a.place, holder.run_id FROM {unnest("a", {"place": "integer", **_ASKED})}
+    SELECT a.place, holder.run_id FROM {unnest("a", _PLACED)}
     CROSS JOIN LATERAL (
         SELECT w.run_id FROM dedupe_windows w
         WHERE w.activity_id = a.activity_id AND w.digest = a.digest
@@ -113,7 +114,7 @@ def holders(connection: Connection, asks: Sequence[WindowAsk]) -> list[str | Non
     found: list[str | None] = [None] * len(asks)
     if asks:
         rows = [(place, *_asked(ask)) for place, ask in enumerate(asks)]
-        for place, run_id in connection.execute(_HOLDERS, arrays("a", {"place": "", **_ASKED}, rows)):
+        for place, run_id in connection.execute(_HOLDERS, arrays("a", _PLACED, rows)):
             found[place] = run_id
     return found
 
