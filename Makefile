@@ -52,7 +52,7 @@ fmt: setup ## Format the code and mend what ruff can mend
 	@$(RUN) ruff format
 
 schemas: setup ## Write the generated schemas anew
-	@$(RUN) python -m taskfactory.definitions.schema
+	@$(RUN) python -m taskfactory.definitions.schema schemas/json
 
 clean: ## Remove what was built in the checkout
 	@rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -18,6 +18,7 @@ from taskfactory.dev import Endpoints, Stack
 from taskfactory.dev.compose import engine_answers
 from taskfactory.dev.state import Mode
 from tests.containers import containers
+from tests.schema_registry_server import ContainerServer, NativeServer, RegistryServer, free_port
 
 # Quick for every run; `pytest --hypothesis-profile thorough` looks longer. No deadlines: machines are shared.
 settings.register_profile("quick", max_examples=40, deadline=None)
@@ -65,7 +66,7 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for the stack is marked, so that `-m "not stack"` is the unit part."""
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
+        if {"stack", "schema_registry"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("stack")
 
 
@@ -95,3 +96,25 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
             yield RunningStack(native.up())
         finally:
             native.down(wipe=True)
+
+
+@pytest.fixture(scope="session")
+def schema_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """A real schema registry of this session's own, also beside a kept stack; it starts when a test first asks."""
+    port = free_port()
+    if engine_answers():
+        container = ContainerServer(port)
+        try:
+            registry = RegistryServer(container, port)
+            registry.start()
+            yield registry
+        finally:
+            container.remove()
+        return
+    native = NativeServer(tmp_path_factory.mktemp("schema-registry"), port)
+    try:
+        registry = RegistryServer(native, port)
+        registry.start()
+        yield registry
+    finally:
+        native.stop()

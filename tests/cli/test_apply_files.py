@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from taskfactory.cli.apply import read_definitions
+from taskfactory.cli.apply import read_documents
 from taskfactory.cli.errors import BadInput
 from taskfactory.cli.main import app
 
@@ -29,7 +29,7 @@ def write(path: Path, *names: str) -> Path:
 
 def refused(*sources: object) -> tuple[str, ...]:
     with pytest.raises(BadInput) as error:
-        read_definitions([str(source) for source in sources])
+        read_documents([str(source) for source in sources])
     return error.value.messages
 
 
@@ -38,13 +38,13 @@ def test_a_folder_is_searched_in_depth_for_yaml_and_json(tmp_path: Path) -> None
     write(tmp_path / "a.yaml", "first", "also-first")
     write(tmp_path / "deep" / "down" / "c.yaml", "third")
     write(tmp_path / "notes.txt", "ignored")
-    found = [definition.name for definition in read_definitions([str(tmp_path)])]
+    found = [definition.name for definition in read_documents([str(tmp_path)]).definitions]
     assert found == ["first", "also-first", "second", "third"]
 
 
 def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
     file = write(tmp_path / "a.yaml", "first")
-    assert len(read_definitions([str(tmp_path), str(file), str(file)])) == 1
+    assert len(read_documents([str(tmp_path), str(file), str(file)]).definitions) == 1
 
 
 def test_every_error_of_every_file_is_listed_with_its_place(tmp_path: Path) -> None:
@@ -63,6 +63,31 @@ def test_every_error_of_every_file_is_listed_with_its_place(tmp_path: Path) -> N
 def test_one_name_in_two_files_is_an_error(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a.yaml", "same"), write(tmp_path / "b.yaml", "same")
     assert refused(first, second) == (f"{second}: the name 'same' is taken by {first}; names are unique",)
+
+
+MAPPING = """\
+apiVersion: taskfactory/v1
+kind: TopicMapping
+topic: rows
+id: string(value.id)
+source: "'/rows'"
+type: "'row.changed'"
+"""
+
+
+def test_definitions_and_mappings_may_share_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "both.yaml"
+    file.write_text(GOOD.format(name="first") + "---\n" + MAPPING)
+    documents = read_documents([str(file)])
+    assert [each.name for each in documents.definitions] == ["first"]
+    assert [each.topic for each in documents.mappings] == ["rows"]
+
+
+def test_one_topic_in_two_files_is_an_error(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    for file in (first, second):
+        file.write_text(MAPPING)
+    assert refused(first, second) == (f"{second}: the topic 'rows' is taken by {first}; topics are unique",)
 
 
 def test_nothing_to_apply_is_an_error(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 
 from taskfactory.definitions import load_definitions
-from taskfactory.definitions.schema import definition_schema, schema_text
+from taskfactory.definitions.schema import definition_schema, mapping_schema, schema_texts
 from taskfactory.definitions.source import read_documents
 from tests.definitions.samples import activity, document
 
@@ -23,15 +23,14 @@ def validator() -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(definition_schema())
 
 
-def test_the_schema_file_is_current() -> None:
-    written = (ROOT / "schemas" / "json" / "activity-definition.schema.json").read_text(encoding="utf-8")
-    assert written == schema_text(), (
-        "run: python -m taskfactory.definitions.schema schemas/json/activity-definition.schema.json"
-    )
+def test_the_schema_files_are_current() -> None:
+    written = {file.name: file.read_text(encoding="utf-8") for file in (ROOT / "schemas" / "json").iterdir()}
+    assert written == schema_texts(), "run: make schemas"
 
 
-def test_the_schema_is_a_schema() -> None:
+def test_the_schemas_are_schemas() -> None:
     jsonschema_rs.meta.validate(definition_schema())
+    jsonschema_rs.meta.validate(mapping_schema())
 
 
 def test_the_guide_has_examples() -> None:

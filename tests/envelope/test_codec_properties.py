@@ -6,10 +6,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskfactory.envelope import EventEnvelope, Format, InvalidEnvelope, decode, encode
+from taskfactory.envelope import (
+    EventEnvelope,
+    Format,
+    InvalidEnvelope,
+    Record,
+    SchemaNeeded,
+    decode,
+    encode,
+    parse_writer_schema,
+)
+from taskfactory.envelope.avro import header
+from taskfactory.envelope.envelope_record import shipped
 from taskfactory.envelope.media_type import is_json, is_text
 
-FORMATS: list[Format] = ["structured", "binary", "avro"]
+FORMATS: list[Format] = ["structured", "binary", "avro", "confluent"]
+SCHEMA_ID = 7
+SCHEMAS = {SCHEMA_ID: parse_writer_schema(shipped()[0])}
+
+
+def written(envelope: EventEnvelope, fmt: Format, key: bytes | None = None) -> Record:
+    return encode(envelope, fmt, key, schema_id=SCHEMA_ID if fmt == "confluent" else None)
 
 
 def _is_noncharacter(character: str) -> bool:
@@ -78,12 +95,12 @@ def as_headers_can_say(envelope: EventEnvelope) -> EventEnvelope:
     return EventEnvelope.from_attributes(attributes, data)
 
 
-@pytest.mark.parametrize("fmt", ["structured", "avro"])
+@pytest.mark.parametrize("fmt", ["structured", "avro", "confluent"])
 @given(envelope=envelopes(), key=st.none() | st.binary())
 def test_decoding_what_was_encoded_gives_the_same_envelope(
     fmt: Format, envelope: EventEnvelope, key: bytes | None
 ) -> None:
-    received = decode(*encode(envelope, fmt, key))
+    received = decode(*written(envelope, fmt, key), SCHEMAS)
     assert received == envelope
     assert repr(received) == repr(envelope)  # 1, 1.0 and True are equal, and not the same JSON
 
@@ -104,10 +121,13 @@ def test_the_json_form_gives_the_same_envelope(envelope: EventEnvelope) -> None:
 
 def check_never_crashes(value: bytes | None, headers: list[tuple[str, bytes | None]], key: bytes | None) -> None:
     try:
-        received = decode(value, headers, key)
+        received = decode(value, headers, key, SCHEMAS)
     except InvalidEnvelope as error:
         assert error.message  # noqa: PT017 - either outcome is fine, and each has its own promise
         str(error).encode()
+    except SchemaNeeded as needed:
+        assert value is not None
+        assert value[:5] == b"\0" + needed.schema_id.to_bytes(4, "big")  # noqa: PT017 - the same
     else:
         assert decode(*encode(received)) == received
 
@@ -115,7 +135,7 @@ def check_never_crashes(value: bytes | None, headers: list[tuple[str, bytes | No
 content_type_headers = st.sampled_from(
     [b"application/cloudevents+json", b"application/cloudevents+avro", b"application/json", b"text/plain", b"\xff"]
 )
-headers = st.lists(
+header_lists = st.lists(
     st.tuples(st.just("content-type"), content_type_headers)
     | st.tuples(
         st.sampled_from(
@@ -129,8 +149,12 @@ headers = st.lists(
 
 
 @given(
-    value=st.none() | st.binary() | st.binary().map(b"\xc3\x01".__add__),
-    headers=headers,
+    value=st.none()
+    | st.binary()
+    | st.binary().map(b"\xc3\x01".__add__)
+    | st.binary().map(header().__add__)
+    | st.binary().map(b"\0\0\0\0\x07".__add__),
+    headers=header_lists,
     key=st.none() | st.binary(max_size=4),
 )
 def test_any_bytes_give_an_envelope_or_invalid_envelope(
@@ -143,7 +167,7 @@ def test_any_bytes_give_an_envelope_or_invalid_envelope(
 def test_damaged_records_give_an_envelope_or_invalid_envelope(
     envelope: EventEnvelope, fmt: Format, change: st.DataObject
 ) -> None:
-    record = encode(envelope, fmt)
+    record = written(envelope, fmt)
     value = bytearray(record.value or b"")
     start = change.draw(st.integers(0, len(value)))
     end = change.draw(st.integers(start, min(len(value), start + 4)))

@@ -11,7 +11,8 @@ from taskfactory.definitions import RunInput
 from taskfactory.envelope import Trigger
 from taskfactory.ingress.deliveries import Assignment, Delivery
 from taskfactory.ingress.offsets import Partition
-from taskfactory.intake import DeadLetter, Record, Refused, Start, Unavailable
+from taskfactory.intake import DeadLetter, Decided, Record, Refused, Start, Unavailable
+from taskfactory.registry import IngressRevision
 
 PATIENCE = 10.0
 """Seconds after which something that should have happened counts as not happening."""
@@ -89,6 +90,40 @@ class FakeDeadLetters:
         if self._failures:
             raise self._failures.popleft()
         self.letters.append(letter)
+
+
+class FakeRevisionLog:
+    """The log of revisions in memory; it can be away."""
+
+    def __init__(self) -> None:
+        self.lines: list[IngressRevision] = []
+        self._failures: deque[Exception] = deque()
+
+    def fail_with(self, *failures: Exception) -> None:
+        """Let the next writes raise these."""
+        self._failures.extend(failures)
+
+    async def put(self, lines: Sequence[IngressRevision]) -> None:
+        if self._failures:
+            raise self._failures.popleft()
+        self.lines.extend(lines)
+
+
+class FakeDecisionStream:
+    """A decision stream in memory; it can be away."""
+
+    def __init__(self) -> None:
+        self.told: list[Decided] = []
+        self._failures: deque[Exception] = deque()
+
+    def fail_with(self, *failures: Exception) -> None:
+        """Let the next publications raise these."""
+        self._failures.extend(failures)
+
+    async def publish(self, decided: Decided) -> None:
+        if self._failures:
+            raise self._failures.popleft()
+        self.told.append(decided)
 
 
 def unavailable() -> Unavailable:

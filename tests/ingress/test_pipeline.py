@@ -1,17 +1,30 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 
 from taskfactory.definitions import DefinitionSet
+from taskfactory.envelope import SchemaNeeded
+from taskfactory.ingress.dead_letter_share import ShareLimit
 from taskfactory.ingress.deliveries import Assignment, Delivery
-from taskfactory.ingress.pipeline import Pipeline, PipelineLimits
+from taskfactory.ingress.effects import Dependencies, Effects, Ports
+from taskfactory.ingress.pipeline import Member, Pipeline, PipelineLimits
 from taskfactory.ingress.retrying import Dependency
-from taskfactory.intake import DeadLetter, DecisionLimits, InForce, Refused
-from tests.ingress.fakes import PATIENCE, FakeDeadLetters, FakeStarter, delivery, run_input, unavailable
+from taskfactory.intake import DeadLetter, DecisionLimits, EventReader, InForce, Reading, Record, Refused, Unavailable
+from tests.ingress.fakes import (
+    PATIENCE,
+    FakeDeadLetters,
+    FakeDecisionStream,
+    FakeRevisionLog,
+    FakeStarter,
+    delivery,
+    run_input,
+    unavailable,
+)
 from tests.intake.test_decisions import definition
 
 ORDERS = definition("orders", {"type": ["order"]})
@@ -23,34 +36,57 @@ def order(number: int) -> bytes:
 
 
 class Workshop:
-    """A running pipeline with stand-ins around it."""
+    """A running pipeline with stand-ins around it; it is the pipeline's consumer itself."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        starter: FakeStarter | None = None,
+        dead_letters: FakeDeadLetters | None = None,
+        revisions: FakeRevisionLog | None = None,
+        reader: EventReader | None = None,
+    ) -> None:
         self.definitions = DefinitionSet([ORDERS])
-        self.starter = FakeStarter()
-        self.dead_letters = FakeDeadLetters()
+        self.starter = starter or FakeStarter()
+        self.dead_letters = dead_letters or FakeDeadLetters()
+        self.reader = reader or EventReader(1000, None)
+        self.revisions = revisions or FakeRevisionLog()
+        self.decisions = FakeDecisionStream()
         self.settled: list[tuple[Delivery, bool]] = []
+        self.halted: list[str] = []
         self.waits: list[float] = []
         self.temporal = Dependency("temporal", self._sleep)
-        self.kafka = Dependency("dead_letters", self._sleep)
         self._changed = asyncio.Condition()
+        others = {
+            name: Dependency(name, self._sleep) for name in ("schema_registry", "dead_letters", "registry", "decisions")
+        }
+        self._in_force = InForce(1, self.definitions)
         self.pipeline = Pipeline(
-            lambda: InForce(1, self.definitions),
-            self.starter,
-            self.dead_letters,
-            self._settle,
-            PipelineLimits(DecisionLimits(max_event_bytes=1000, max_hops=10), concurrency=4),
-            temporal=self.temporal,
-            kafka=self.kafka,
+            self._now_in_force,
+            Effects(
+                Ports(self.reader, self.starter, self.dead_letters, self.revisions, self.decisions),
+                Dependencies(temporal=self.temporal, **others),
+                concurrent_starts=4,
+            ),
+            self,
+            Member("group", "member"),
+            PipelineLimits(DecisionLimits(max_hops=10), ShareLimit(0.5, window=20, at_least=4)),
         )
+
+    def _now_in_force(self) -> InForce:
+        if self._in_force.definitions is not self.definitions:
+            self._in_force = InForce(self._in_force.revision + 1, self.definitions)
+        return self._in_force
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         await asyncio.sleep(0)
 
-    def _settle(self, delivery: Delivery, *, disposed: bool) -> None:
+    def settle(self, delivery: Delivery, *, disposed: bool) -> None:
         self.settled.append((delivery, disposed))
         asyncio.get_running_loop().create_task(self._notify())
+
+    def halt(self, reason: str) -> None:
+        self.halted.append(reason)
 
     async def _notify(self) -> None:
         async with self._changed:
@@ -110,7 +146,7 @@ async def test_a_broken_record_is_disposed_once_its_dead_letter_is_acknowledged(
     assert len(workshop.waits) == 2
 
 
-async def test_a_broken_record_is_not_disposed_while_its_dead_letter_is_being_written(workshop: Workshop) -> None:
+async def test_a_broken_record_is_not_disposed_while_its_dead_letter_is_being_written() -> None:
     writing, acknowledged = asyncio.Event(), asyncio.Event()
 
     class Slow(FakeDeadLetters):
@@ -119,7 +155,7 @@ async def test_a_broken_record_is_not_disposed_while_its_dead_letter_is_being_wr
             await acknowledged.wait()
             await super().write(letter)
 
-    workshop.pipeline._dead_letters = Slow()
+    workshop = Workshop(dead_letters=Slow())
     processing = asyncio.create_task(workshop.process(delivery(0, b"broken"), delivery(1, order(1))))
     async with asyncio.timeout(PATIENCE):
         await writing.wait()
@@ -183,7 +219,7 @@ async def test_a_record_that_deciding_stumbles_over_is_a_dead_letter_and_the_nex
     assert len(workshop.starter.runs) == 1
 
 
-async def test_an_assignment_that_is_withdrawn_while_temporal_is_away_is_left_too(workshop: Workshop) -> None:
+async def test_an_assignment_that_is_withdrawn_while_temporal_is_away_is_left_too() -> None:
     assignment = Assignment(("events", 0), epoch=1)
 
     class Away(FakeStarter):
@@ -191,9 +227,23 @@ async def test_an_assignment_that_is_withdrawn_while_temporal_is_away_is_left_to
             assignment.withdrawn = True
             raise unavailable()
 
-    workshop.pipeline._starter = Away()
+    workshop = Workshop(Away())
     await workshop.process(delivery(0, order(1), assignment=assignment))
     assert [disposed for _, disposed in workshop.settled] == [False]
+
+
+async def test_a_start_that_has_no_slot_yet_when_its_assignment_is_withdrawn_is_not_begun() -> None:
+    assignment = Assignment(("events", 0), epoch=1)
+
+    class Slow(FakeStarter):
+        async def start(self, run: Any, request_id: str) -> Any:
+            assignment.withdrawn = True
+            return await super().start(run, request_id)
+
+    workshop = Workshop(Slow())
+    await workshop.process(*(delivery(number, order(number), assignment=assignment) for number in range(20)))
+    assert len(workshop.starter.attempts) <= 4
+    assert sum(disposed for _, disposed in workshop.settled) == len(workshop.starter.attempts)
 
 
 async def test_records_of_a_withdrawn_assignment_are_left_undone(workshop: Workshop) -> None:
@@ -210,7 +260,7 @@ async def test_any_other_error_of_the_starter_ends_the_pipeline(workshop: Worksh
     assert not workshop.settled
 
 
-async def test_only_so_many_records_are_worked_on_at_the_same_time() -> None:
+async def test_only_so_many_starts_are_under_way_at_the_same_time() -> None:
     under_way, most = 0, 0
     release = asyncio.Event()
 
@@ -225,7 +275,117 @@ async def test_only_so_many_records_are_worked_on_at_the_same_time() -> None:
             under_way -= 1
             return await super().start(run, request_id)
 
-    workshop = Workshop()
-    workshop.pipeline._starter = Slow()
+    workshop = Workshop(Slow())
     await workshop.process(*(delivery(number, order(number)) for number in range(20)))
     assert most == 4
+
+
+async def test_a_record_whose_schema_cannot_be_had_now_waits_and_holds_up_no_other() -> None:
+    back = asyncio.Event()
+
+    class Reader(EventReader):
+        def read_known(self, record: Record, in_force: InForce) -> Reading:
+            if record.value == b"avro" and not back.is_set():
+                raise SchemaNeeded(7)
+            return super().read_known(replace(record, value=order(1)), in_force)
+
+        async def read(self, record: Record, in_force: InForce) -> Reading:
+            if not back.is_set():
+                raise Unavailable("SCHEMA_REGISTRY", "connection refused")
+            return self.read_known(record, in_force)
+
+    workshop = Workshop(reader=Reader(1000, None))
+    running = asyncio.create_task(workshop.pipeline.run())
+    workshop.pipeline.accept([delivery(0, b"avro"), delivery(1, order(1))])
+    await workshop._until_settled(1)
+    assert [(settled.record.offset, disposed) for settled, disposed in workshop.settled] == [(1, True)]
+    back.set()
+    await workshop._until_settled(2)
+    assert all(disposed for _, disposed in workshop.settled)
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_record_that_waits_for_temporal_is_in_nobodys_way() -> None:
+    class PartlyAway(FakeStarter):
+        async def start(self, run: Any, request_id: str) -> Any:
+            if run.event["id"].startswith("e-9"):
+                raise unavailable()
+            return await super().start(run, request_id)
+
+    workshop = Workshop(PartlyAway())
+    stuck = Assignment(("events", 1), epoch=1)
+    running = asyncio.create_task(workshop.pipeline.run())
+    workshop.pipeline.accept([delivery(n, order(90 + n), assignment=stuck) for n in range(10)])
+    workshop.pipeline.accept([delivery(n, order(n)) for n in range(9)])
+    await workshop._until_settled(9)
+    assert all(disposed for _, disposed in workshop.settled)
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_paused_definition_records_the_match_and_starts_nothing(workshop: Workshop) -> None:
+    paused = counted("taskfactory_ingress_decisions_total", decision="paused")
+    workshop.definitions = DefinitionSet([replace(ORDERS, paused=True)])
+    await workshop.process(delivery(0, order(1)))
+    assert paused() == 1
+    assert not workshop.starter.attempts
+    [told] = workshop.decisions.told
+    assert [each.decision for each in told.dispositions] == ["paused"]
+
+
+async def test_the_log_says_which_revision_decides_before_it_decides(workshop: Workshop) -> None:
+    workshop.revisions.fail_with(unavailable(), unavailable())
+    first, read_again = (Assignment(("events", 0), epoch=epoch) for epoch in (1, 2))
+    await workshop.process(delivery(7, order(1), assignment=first), delivery(8, order(2), assignment=first))
+    assert len(workshop.waits) == 2
+    workshop.definitions = DefinitionSet([ORDERS, PICKY])
+    await workshop.process(delivery(9, order(3), assignment=first), delivery(10, order(4), assignment=first))
+    await workshop.process(delivery(9, order(3), assignment=read_again))
+    assert [(line.group_id, line.topic, line.partition) for line in workshop.revisions.lines] == [
+        ("group", "events", 0)
+    ] * 3
+    assert [(line.from_offset, line.revision) for line in workshop.revisions.lines] == [(7, 1), (9, 2), (9, 2)]
+
+
+async def test_nothing_is_decided_while_the_log_cannot_be_written() -> None:
+    gone = Assignment(("events", 0), epoch=1)
+
+    class Away(FakeRevisionLog):
+        async def put(self, lines: Any) -> None:  # noqa: ARG002 -- as the real one
+            gone.withdrawn = True
+            raise unavailable()
+
+    workshop = Workshop(revisions=Away())
+    await workshop.process(delivery(0, order(1), assignment=gone))
+    assert [disposed for _, disposed in workshop.settled] == [False]
+    assert not workshop.starter.attempts
+
+
+async def test_decisions_are_told_before_a_record_is_disposed(workshop: Workshop) -> None:
+    workshop.definitions = DefinitionSet([ORDERS, PICKY])
+    workshop.decisions.fail_with(unavailable())
+    await workshop.process(delivery(0, order(1)), delivery(1, b"broken"))
+    told = {
+        decided.record.offset: [each.decision for each in decided.dispositions] for decided in workshop.decisions.told
+    }
+    assert told == {0: ["started", "dead_lettered"], 1: ["dead_lettered"]}
+
+
+async def test_too_large_a_share_of_dead_letters_halts_the_consumer_and_disposes_of_nothing_more(
+    workshop: Workshop,
+) -> None:
+    await workshop.process(*(delivery(number, order(number)) for number in range(5)))
+    await workshop.process(*(delivery(number, b"broken") for number in range(5, 40)))
+    [reason] = workshop.halted
+    assert "6 of the latest 11 records were dead-lettered (6 not_an_envelope)" in reason
+    disposed = {settled.record.offset for settled, disposed in workshop.settled if disposed}
+    assert disposed <= set(range(10))
+    assert len(workshop.dead_letters.letters) <= 5
+
+
+async def test_a_share_of_dead_letters_below_the_limit_halts_nothing(workshop: Workshop) -> None:
+    values = [b"broken" if number % 2 else order(number) for number in range(60)]
+    await workshop.process(*(delivery(number, value) for number, value in enumerate(values)))
+    assert not workshop.halted
+    assert len(workshop.dead_letters.letters) == 30

@@ -60,13 +60,13 @@ class TestKafkaDeadLetters(DeadLettersContract):
     def sink(self, site: Site) -> Iterator[DeadLetterSink]:
         self.site = site
         servers = site.stack.endpoints.kafka_bootstrap_servers
-        sink = KafkaDeadLetters(IngressSettings(kafka_bootstrap_servers=servers).dead_letter_config(), site.dlq)
+        sink = KafkaDeadLetters(IngressSettings(kafka_bootstrap_servers=servers).librdkafka(), site.dlq)
         yield sink
         sink.close(5)
 
     @pytest.fixture
     def absent(self) -> Iterator[DeadLetterSink]:
-        config = IngressSettings(kafka_bootstrap_servers="127.0.0.1:1").dead_letter_config()
+        config = IngressSettings(kafka_bootstrap_servers="127.0.0.1:1").librdkafka()
         sink = KafkaDeadLetters({**config, "message.timeout.ms": "200"}, "dlq")
         yield sink
         sink.close(0)

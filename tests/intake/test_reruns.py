@@ -35,7 +35,7 @@ ROW = DefinitionRow(
 ME = ByHand("me")
 
 
-def no_history() -> Any:
+def no_events() -> Any:
     raise AssertionError("Temporal remembers the run")
 
 
@@ -56,7 +56,7 @@ class Setting:
             dedupe=self.dedupe,
             client=self._client,
             starter=self.starter,
-            history=no_history,
+            events=no_events,
         )
 
 

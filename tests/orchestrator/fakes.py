@@ -59,6 +59,7 @@ class FakeProducer(EnvelopeProducer):
         *,
         fmt: Format = "structured",
         keys: Sequence[bytes | None] | None = None,
+        schema_id: int | None = None,  # noqa: ARG002 -- as the real one
     ) -> None:
         failures = []
         self.formats.add(fmt)

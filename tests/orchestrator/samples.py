@@ -67,7 +67,9 @@ def finished(
         trigger=Trigger(
             source="/shop", id="e1", type="order.placed", subject="order-1", topic="events", partition=0, offset=7
         ),
-        event_attributes=EventAttributes(correlationid="c1", traceparent="00-1-1-01", hops=2, key="b3JkZXItMQ=="),
+        event_attributes=EventAttributes(
+            correlationid="c1", traceparent="00-1-1-01", hops=2, chain="first", key="b3JkZXItMQ=="
+        ),
         outcomes=OutcomesConfig(of=of),
     )
     return Finished(

@@ -6,6 +6,7 @@ import pytest
 
 from taskfactory.envelope import decode, encode
 from taskfactory.orchestrator.outcomes import outcomes, without_result
+from taskfactory.registry import EventAttributes
 from tests.orchestrator.samples import ended_run, ended_task, finished
 
 
@@ -30,6 +31,22 @@ def test_an_outcome_is_subjected_and_correlated_as_its_event() -> None:
     assert envelope.source == "/taskfactory/note-it"
     assert (envelope.causationid, envelope.correlationid, envelope.hops) == ("e1", "c1", 3)
     assert envelope.traceparent == "00-1-1-01"
+
+
+def test_an_outcome_names_the_definitions_that_led_to_it_the_latest_last() -> None:
+    assert published()["run-1/completed"].attributes["chain"] == "first note-it"
+    unchained = finished()
+    context = unchained.contexts["run-1"].model_copy(update={"event_attributes": EventAttributes()})
+    envelopes = [keyed.envelope for keyed in outcomes(unchained.model_copy(update={"contexts": {"run-1": context}}))]
+    assert {envelope.attributes["chain"] for envelope in envelopes} == {"note-it"}
+
+
+def test_a_long_chain_keeps_its_latest_names() -> None:
+    long = finished()
+    attributes = EventAttributes(chain=" ".join(f"d{number}" for number in range(200)))
+    context = long.contexts["run-1"].model_copy(update={"event_attributes": attributes})
+    (envelope, *_) = (keyed.envelope for keyed in outcomes(long.model_copy(update={"contexts": {"run-1": context}})))
+    assert str(envelope.attributes["chain"]).split() == [*(f"d{number}" for number in range(151, 200)), "note-it"]
 
 
 def test_data_says_which_activity_run_task_and_trigger() -> None:

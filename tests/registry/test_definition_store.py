@@ -108,9 +108,9 @@ def test_what_was_in_force_at_a_revision_can_be_asked_later(definitions: Definit
     first = definitions.revision()
     definitions.pause([name], "bob", None)
     definitions.apply([definition(name, enabled=False)], "ann")
-    (then,) = (item for item in definitions.in_force_at(first) if item.definition.name == name)
+    (then,) = (item for item in definitions.in_force_at(first).in_force if item.definition.name == name)
     assert (then.version, then.paused) == (1, False)
-    assert name not in {item.definition.name for item in definitions.in_force_at(definitions.revision())}
+    assert name not in {item.definition.name for item in definitions.in_force_at(definitions.revision()).in_force}
 
 
 def test_a_pause_outlasts_new_versions_and_ends_with_a_resume(definitions: DefinitionStore) -> None:

@@ -10,6 +10,7 @@ from taskfactory.runtime import (
     DatabaseSettings,
     KafkaSettings,
     ProcessSettings,
+    SchemaRegistrySettings,
     TemporalSettings,
     TemporalTls,
     masked,
@@ -49,11 +50,23 @@ def test_settings_are_frozen() -> None:
             {"sasl_password": "p", "ssl_key_pem": "p", "sasl_username": "u"},
             {"sasl_password": "********", "ssl_key_pem": "********", "sasl_username": "u"},
         ),
+        ("schema_registry_password", SecretStr("p"), "********"),
+        ("schema_registry_url", "https://u:p@h:1/apis", "https://u:********@h:1/apis"),
+        ("schema_registry_url", "https://h:1/apis", "https://h:1/apis"),
         ("metrics_port", 9464, 9464),
     ],
 )
 def test_secrets_are_masked_where_settings_are_shown(name: str, value: object, shown: object) -> None:
     assert masked(name, value) == shown
+
+
+def test_the_schema_registry_is_nowhere_unless_its_url_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert SchemaRegistrySettings().schema_registry_url is None
+    monkeypatch.setenv("TASKFACTORY_SCHEMA_REGISTRY_URL", "http://127.0.0.1:8081")
+    monkeypatch.setenv("TASKFACTORY_SCHEMA_REGISTRY_TOKEN", "t")
+    settings = SchemaRegistrySettings()
+    assert settings.schema_registry_url == "http://127.0.0.1:8081"
+    assert "'t'" not in repr(settings)
 
 
 def test_secrets_inside_the_tls_block_are_masked() -> None:

@@ -36,6 +36,12 @@ class UpFormat(StrEnum):
     JSON = "json"
 
 
+class ExtraPart(StrEnum):
+    """What `up` starts only when it is asked for."""
+
+    SCHEMA_REGISTRY = "schema-registry"
+
+
 class StatusFormat(StrEnum):
     """What `status` prints."""
 
@@ -67,6 +73,10 @@ def up(  # noqa: PLR0913 - one parameter per flag
     ui_port: Port = 0,
     postgres_port: Port = 0,
     schema_registry_port: Port = 0,
+    extra: Annotated[
+        list[ExtraPart] | None,
+        typer.Option("--with", help="Start this too; it stays until `down`. With Docker it always runs."),
+    ] = None,
     native: Annotated[
         bool | None, typer.Option("--native/--docker", help="Default: Docker if an engine answers.", show_default=False)
     ] = None,
@@ -80,7 +90,9 @@ def up(  # noqa: PLR0913 - one parameter per flag
     errors = Console(stderr=True)
     try:
         with shown(errors) as progress:
-            endpoints = Stack(state, ports, mode=mode).up(progress)
+            endpoints = Stack(
+                state, ports, mode=mode, with_schema_registry=ExtraPart.SCHEMA_REGISTRY in (extra or ())
+            ).up(progress)
     except DevError as error:
         raise _failed(error) from error
     typer.echo(_RENDER[output](endpoints))
@@ -124,7 +136,9 @@ def status(
 
 @app.command()
 def logs(
-    part: Annotated[str | None, typer.Argument(help="kafka, temporal or postgres; default: all.")] = None,
+    part: Annotated[
+        str | None, typer.Argument(help="kafka, temporal, postgres or schema-registry; default: all.")
+    ] = None,
     *,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the newest lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until interrupted.")] = False,

@@ -21,7 +21,7 @@ class Endpoints:
         database_url: libpq URL of the database `taskfactory`; its user may create further databases.
         temporal_address: `host:port` of the gRPC frontend.
         temporal_ui_url: Base URL of Temporal's web UI.
-        schema_registry_url: Base URL of the Confluent API; only with Docker.
+        schema_registry_url: Base URL of the Confluent API; None where the stack runs without a schema registry.
         temporal_namespace: The namespace that exists.
     """
 
@@ -57,4 +57,5 @@ class Endpoints:
             "TASKFACTORY_TEMPORAL_NAMESPACE": self.temporal_namespace,
             # Several processes share one machine here: each takes a free port and logs it.
             "TASKFACTORY_METRICS_PORT": "0",
+            **({"TASKFACTORY_SCHEMA_REGISTRY_URL": self.schema_registry_url} if self.schema_registry_url else {}),
         }

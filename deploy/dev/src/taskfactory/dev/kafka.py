@@ -13,15 +13,15 @@ from taskfactory.dev import probes
 from taskfactory.dev.cache import Cache, run_tool, user_cache
 from taskfactory.dev.endpoints import HOST, Endpoints
 from taskfactory.dev.errors import ToolMissingError
+from taskfactory.dev.java import require_java
 from taskfactory.dev.part import Say
 from taskfactory.dev.processes import Launch
 from taskfactory.dev.provision import MAX_RECORD_BYTES, create_topics
-from taskfactory.dev.versions import parse_version, tool_version
+from taskfactory.dev.versions import parse_version
 
 _ASSETS = files("taskfactory.dev") / "assets" / "kafka"
 _RECIPE = (_ASSETS / "pom.xml").read_bytes()
 _OLDEST_KAFKA = (4, 1)
-_OLDEST_JAVA = (17,)
 # One node has nothing to wait for and needs no 50 partitions per internal topic; a killed consumer is noticed after
 # seconds, because development kills many; dead letters carry records that were too large for anything else.
 SETTINGS = {
@@ -67,11 +67,7 @@ class Kafka:
 
     def require(self) -> None:
         """Look for Java, and for Maven when the jars are still to be fetched."""
-        java = tool_version(["java", "-version"], after='version "')
-        if java is None or java < _OLDEST_JAVA:
-            raise ToolMissingError(
-                "Java 17 or later", "Kafka", "install a JRE (Debian: apt-get install openjdk-17-jre-headless)"
-            )
+        require_java("Kafka")
         if not (_jars_on_path() or self._entry.exists() or shutil.which("mvn")):
             raise ToolMissingError(
                 "Maven (`mvn`)",

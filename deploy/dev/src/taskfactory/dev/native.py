@@ -39,7 +39,8 @@ class NativeStack:
         stop((state.servers[part.name], part.stop_signal) for part in missing if part.name in state.servers)
         starter = Starter(self._folder, state, wanted.fixed(), progress)
         starter.start(missing)
-        endpoints = Endpoints.at(starter.state.ports)
+        # A port that is only remembered, of a part that is not asked for now, is nobody's address.
+        endpoints = Endpoints.at(_only(starter.state.ports, self._parts))
         for part in healthy:
             part.provision(endpoints)
             progress.done(part.name, f"already up on {part.address(endpoints)}")

@@ -25,7 +25,7 @@ class Ports:
         temporal: Temporal's gRPC frontend.
         ui: Temporal's web UI.
         postgres: PostgreSQL.
-        schema_registry: The schema registry's HTTP port; only with Docker.
+        schema_registry: The schema registry's HTTP port; always with Docker, on demand natively.
     """
 
     kafka: int = 0

@@ -12,6 +12,8 @@ from taskfactory.dev.part import Part
 from taskfactory.dev.ports import FREE, Ports
 from taskfactory.dev.postgres import Postgres
 from taskfactory.dev.progress import Progress, Silent
+from taskfactory.dev.schema_registry import NAME as SCHEMA_REGISTRY
+from taskfactory.dev.schema_registry import SchemaRegistry
 from taskfactory.dev.state import Mode, PartStatus, StateFolder
 from taskfactory.dev.temporal import Temporal
 
@@ -27,13 +29,23 @@ class Stack:
         ports: Ports to fix; the others are free ones, and stay the same for this folder as long as they are free.
         mode: How to run. None: as this folder's stack ran before, else containers if a Docker engine answers, else
             native processes.
+        with_schema_registry: Run a schema registry too, which takes about 230 MB. Containers always have one, and one
+            that runs natively stays up until `down`.
     """
 
-    def __init__(self, state_dir: Path, ports: Ports = FREE, *, mode: Mode | None = None) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        ports: Ports = FREE,
+        *,
+        mode: Mode | None = None,
+        with_schema_registry: bool = False,
+    ) -> None:
         self.state_dir = state_dir.absolute()
         self._folder = StateFolder(self.state_dir)
         self._ports = ports
         self._mode = mode
+        self._with_schema_registry = with_schema_registry
 
     def up(self, progress: Progress | None = None) -> Endpoints:
         """Make every server run and answer, with its topics and database.
@@ -59,7 +71,7 @@ class Stack:
         if not self.state_dir.exists():
             return []
         with self._folder.locked():
-            backend = self._backend(self._folder.read().mode or Mode.NATIVE)
+            backend = self._backend(self._folder.read().mode or Mode.NATIVE, every_part=True)
             stopped = backend.down()
             if wipe:
                 backend.wipe()
@@ -102,12 +114,17 @@ class Stack:
             raise ModeError("no Docker engine with Compose answers: start one, or use --native.")
         return Mode.NATIVE
 
-    def _backend(self, mode: Mode) -> NativeStack | ComposeStack:
-        return ComposeStack(self._folder) if mode is Mode.DOCKER else NativeStack(self._folder, self._parts())
+    def _backend(self, mode: Mode, *, every_part: bool = False) -> NativeStack | ComposeStack:
+        if mode is Mode.DOCKER:
+            return ComposeStack(self._folder)
+        return NativeStack(self._folder, self._parts(every=every_part))
 
-    def _parts(self) -> Sequence[Part]:
-        return (
+    def _parts(self, *, every: bool) -> Sequence[Part]:
+        parts: list[Part] = [
             Kafka(self.state_dir / "kafka"),
             Temporal(self.state_dir / "temporal"),
             Postgres(self.state_dir / "postgres"),
-        )
+        ]
+        if every or self._with_schema_registry or SCHEMA_REGISTRY in self._folder.read().servers:
+            parts.append(SchemaRegistry(self.state_dir / SCHEMA_REGISTRY))
+        return parts

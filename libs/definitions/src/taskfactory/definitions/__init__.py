@@ -18,12 +18,20 @@ from taskfactory.definitions.definition_set import (
 )
 from taskfactory.definitions.errors import DefinitionError, InvalidDefinitions
 from taskfactory.definitions.ids import outcome_id, run_id_in_generation, task_id, workflow_id
-from taskfactory.definitions.loading import load_definitions, parse_definition
+from taskfactory.definitions.loading import (
+    Documents,
+    load_definitions,
+    load_documents,
+    parse_definition,
+    parse_mapping,
+)
+from taskfactory.definitions.mapping import MappingFailed, RecordParts, map_record
 from taskfactory.definitions.matching.flatten import EventTooDeep
 from taskfactory.definitions.matching.pattern import EventPattern, InvalidPattern, Mismatch
 from taskfactory.definitions.model import ActivityDefinition
 from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderFailed, render_tasks
 from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunProgress
+from taskfactory.definitions.topic_mapping import TopicMapping
 from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_window
 
 __all__ = [
@@ -34,6 +42,7 @@ __all__ = [
     "DedupeTimeMissing",
     "DefinitionError",
     "DefinitionSet",
+    "Documents",
     "Duplicate",
     "EvaluationFailed",
     "EventPattern",
@@ -41,25 +50,31 @@ __all__ = [
     "Filtered",
     "InvalidDefinitions",
     "InvalidPattern",
+    "MappingFailed",
     "Matched",
     "Mismatch",
     "OpenChild",
     "Opened",
     "PlannedRetry",
     "PlannedTask",
+    "RecordParts",
     "RegisteredDefinition",
     "RenderFailed",
     "RunInput",
     "RunProgress",
     "Standing",
+    "TopicMapping",
     "Verdict",
     "decide_window",
     "event_identity",
     "event_moment",
     "event_occurrence",
     "load_definitions",
+    "load_documents",
+    "map_record",
     "outcome_id",
     "parse_definition",
+    "parse_mapping",
     "render_tasks",
     "run_id_in_generation",
     "task_id",

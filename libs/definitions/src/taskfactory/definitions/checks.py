@@ -15,6 +15,10 @@ from taskfactory.definitions.templates import Code, TemplateError, key_problems,
 
 EVENT_SCOPE = frozenset({"event"})
 ELEMENT_SCOPE = frozenset({"item", "index"})
+MAPPING_SCOPE = frozenset({"value", "key", "headers", "topic", "partition", "offset", "timestamp"})
+"""The variables that a topic mapping's expressions see."""
+MAPPING_EXPRESSIONS = ("skip", "id", "source", "type", "subject", "time", "data")
+"""The fields of a topic mapping that are expressions."""
 
 
 def context_variable(name: str) -> str:
@@ -36,6 +40,13 @@ def semantic_problems(document: Any) -> Iterator[Problem]:
         yield from _task_problems(task, ("tasks", position), scope)
     yield from _duplicate_names(document, "context")
     yield from _duplicate_names(document, "tasks")
+
+
+def mapping_problems(document: Any) -> Iterator[Problem]:
+    """Check the expressions of a raw topic mapping, whatever its shape."""
+    for field in MAPPING_EXPRESSIONS:
+        text = document.get(field) if isinstance(document, dict) else None
+        yield from _expression_problems(text, (field,), MAPPING_SCOPE)
 
 
 def _trigger_problems(trigger: dict[str, Any]) -> Iterator[Problem]:

@@ -78,7 +78,9 @@ Window = Annotated[
 ]
 
 
-class _Model(BaseModel):
+class StrictModel(BaseModel):
+    """What every part of a document is: frozen, without unknown fields, without guessed types."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     @model_serializer(mode="wrap")
@@ -92,7 +94,7 @@ class _Model(BaseModel):
         return {name: value for name, value in fields.items() if name not in absent}
 
 
-class EventTrigger(_Model):
+class EventTrigger(StrictModel):
     """Which events start a run."""
 
     type: Literal["event"]
@@ -105,7 +107,7 @@ class EventTrigger(_Model):
     """CEL over `event`, evaluated only after `match`: true or false."""
 
 
-class DedupeExpression(_Model):
+class DedupeExpression(StrictModel):
     """A dedupe key of the author's own."""
 
     expression: Cel
@@ -118,7 +120,7 @@ DedupeStrategy = Annotated[
 ]
 
 
-class Dedupe(_Model):
+class Dedupe(StrictModel):
     """Which events are the same occasion, so that only the first of them starts a run."""
 
     key: DedupeStrategy = "event_id"
@@ -132,7 +134,7 @@ class Dedupe(_Model):
         return None if self.window == FOREVER else parse_duration(self.window)
 
 
-class EventContext(_Model):
+class EventContext(StrictModel):
     """A value computed from the event."""
 
     name: ContextName
@@ -143,7 +145,7 @@ class EventContext(_Model):
     """CEL over `event` and the `context` values above."""
 
 
-class StaticContext(_Model):
+class StaticContext(StrictModel):
     """A value written down here."""
 
     name: ContextName
@@ -157,7 +159,7 @@ class StaticContext(_Model):
 ContextSource = Annotated[EventContext | StaticContext, Discriminator("type")]
 
 
-class Retry(_Model):
+class Retry(StrictModel):
     """How often, and how fast, a failed attempt is repeated."""
 
     max_attempts: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
@@ -177,7 +179,7 @@ class Retry(_Model):
         return self
 
 
-class _Task(_Model):
+class _Task(StrictModel):
     name: Name
     """Unique within the definition; part of the task's id."""
     queue: Queue
@@ -233,7 +235,7 @@ class WorkflowTask(_Task):
 TaskTemplate = Annotated[ActivityTask | WorkflowTask, Discriminator("type")]
 
 
-class Outcomes(_Model):
+class Outcomes(StrictModel):
     """Which ends are published, and where."""
 
     topic: Topic | None = None
@@ -242,7 +244,7 @@ class Outcomes(_Model):
     """Ends of tasks, of runs, or both."""
 
 
-class ActivityDefinition(_Model):
+class ActivityDefinition(StrictModel):
     """What happens when which events arrive."""
 
     api_version: Literal["taskfactory/v1"] = Field(alias="apiVersion")

@@ -1,7 +1,7 @@
-"""The JSON Schema of ActivityDefinition, with which editors complete and check YAML files.
+"""The JSON Schemas of ActivityDefinition and TopicMapping, with which editors complete and check YAML files.
 
-`python -m taskfactory.definitions.schema FILE` writes it. It is generous where JSON Schema cannot say the rule
-(expressions, templates, unique names); `load_definitions` decides.
+`python -m taskfactory.definitions.schema FOLDER` writes them. They are generous where JSON Schema cannot say the rule
+(expressions, templates, unique names); `load_documents` decides.
 """
 
 import json
@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from taskfactory.definitions.model import ActivityDefinition
+from taskfactory.definitions.topic_mapping import TopicMapping
 
+_DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 _TEXTS: Final = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
 _CASELESS: Final = {
     "anyOf": [
@@ -90,7 +92,7 @@ _PATTERN_VALUE: Final[dict[str, Any]] = {
 
 
 def definition_schema() -> dict[str, Any]:
-    """The schema of one document (JSON Schema draft 2020-12)."""
+    """The schema of one definition (JSON Schema draft 2020-12)."""
     schema = ActivityDefinition.model_json_schema(by_alias=True)
     definitions = {**schema.pop("$defs"), "EventPattern": _PATTERN, "EventPatternValue": _PATTERN_VALUE}
     # The model holds the pattern as the author wrote it; what it may be is said here.
@@ -99,15 +101,22 @@ def definition_schema() -> dict[str, Any]:
         "$ref": "#/$defs/EventPattern",
         "description": match["description"],
     }
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": definitions}
+    return {"$schema": _DRAFT, **schema, "$defs": definitions}
 
 
-def schema_text() -> str:
-    """The schema as its file holds it."""
-    return json.dumps(definition_schema(), indent=2) + "\n"
+def mapping_schema() -> dict[str, Any]:
+    """The schema of one topic mapping (JSON Schema draft 2020-12)."""
+    return {"$schema": _DRAFT, **TopicMapping.model_json_schema(by_alias=True)}
+
+
+def schema_texts() -> dict[str, str]:
+    """The schemas as their files hold them, by file name."""
+    schemas = {"activity-definition": definition_schema(), "topic-mapping": mapping_schema()}
+    return {f"{name}.schema.json": json.dumps(schema, indent=2) + "\n" for name, schema in schemas.items()}
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:  # noqa: PLR2004  the module and FILE
-        sys.exit("usage: python -m taskfactory.definitions.schema FILE")
-    Path(sys.argv[1]).write_text(schema_text(), encoding="utf-8")
+    if len(sys.argv) != 2:  # noqa: PLR2004  the module and FOLDER
+        sys.exit("usage: python -m taskfactory.definitions.schema FOLDER")
+    for file, text in schema_texts().items():
+        (Path(sys.argv[1]) / file).write_text(text, encoding="utf-8")

@@ -1,16 +1,17 @@
-"""From a raw document to an `ActivityDefinition`, or to every problem that it has, each as a sentence."""
+"""From a raw document to an `ActivityDefinition` or `TopicMapping`, or to all of its problems, each as a sentence."""
 
 from collections.abc import Iterator
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from taskfactory.definitions.checks import semantic_problems
+from taskfactory.definitions.checks import mapping_problems, semantic_problems
 from taskfactory.definitions.model import PATTERN_SENTENCES, ActivityDefinition
 from taskfactory.definitions.paths import Path, Problem
 from taskfactory.definitions.suggestions import allowed, found, unknown
+from taskfactory.definitions.topic_mapping import TopicMapping
 
 _KINDS: Final = {
     "string_type": "text",
@@ -32,20 +33,31 @@ _LIMITS: Final = {
 }
 _ALSO_ALLOWED: Final[dict[Path, str]] = {("dedupe", "key"): ", {expression: <CEL>}"}
 
+T = TypeVar("T", ActivityDefinition, TopicMapping)
+
 
 def validate(document: Any) -> tuple[ActivityDefinition | None, list[Problem]]:
     """Check a document's shape and meaning; the definition is None exactly when there are problems."""
-    definition = None
+    return _validate(ActivityDefinition, document, semantic_problems(document))
+
+
+def validate_mapping(document: Any) -> tuple[TopicMapping | None, list[Problem]]:
+    """Check a document's shape and expressions; the mapping is None exactly when there are problems."""
+    return _validate(TopicMapping, document, mapping_problems(document))
+
+
+def _validate(model: type[T], document: Any, meaning: Iterator[Problem]) -> tuple[T | None, list[Problem]]:
+    valid = None
     problems: list[Problem] = []
     try:
-        definition = ActivityDefinition.model_validate(document)
+        valid = model.model_validate(document)
     except ValidationError as error:
-        problems += _shape_problems(error)
-    problems += semantic_problems(document)
-    return (None if problems else definition), problems
+        problems += _shape_problems(error, model)
+    problems += meaning
+    return (None if problems else valid), problems
 
 
-def _shape_problems(error: ValidationError) -> Iterator[Problem]:
+def _shape_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
     details = error.errors(include_url=False)
     # Where `type` itself is wrong, every other complaint about that mapping is noise.
     mistyped = {item["loc"][:-1] for item in details if item["type"] == "literal_error" and item["loc"][-1] == "type"}
@@ -53,11 +65,11 @@ def _shape_problems(error: ValidationError) -> Iterator[Problem]:
         if item["type"] == "too_short" and item["input"]:
             continue  # its elements were not counted because they are wrong, which they say themselves
         if item["loc"][-1:] == ("type",) or not any(item["loc"][: len(parent)] == parent for parent in mistyped):
-            yield _problem(item)
+            yield _problem(item, model)
 
 
-def _problem(item: ErrorDetails) -> Problem:
-    path, owner, annotation = _walk(item["loc"])
+def _problem(item: ErrorDetails, model: type[BaseModel]) -> Problem:
+    path, owner, annotation = _walk(item["loc"], model)
     kind, value, context = item["type"], item["input"], item.get("ctx", {})
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         path = (*path, "type")
@@ -85,7 +97,7 @@ def _problem(item: ErrorDetails) -> Problem:
     return Problem(path, message)
 
 
-def _walk(location: tuple[str | int, ...]) -> tuple[Path, type[BaseModel] | None, Any]:
+def _walk(location: tuple[str | int, ...], model: type[BaseModel]) -> tuple[Path, type[BaseModel] | None, Any]:
     """Follow Pydantic's location through the models.
 
     Returns:
@@ -93,7 +105,7 @@ def _walk(location: tuple[str | int, ...]) -> tuple[Path, type[BaseModel] | None
     """
     path: list[str | int] = []
     owner: type[BaseModel] | None = None
-    annotation: Any = ActivityDefinition
+    annotation: Any = model
     for part in location:
         if tagged := _tagged(annotation):
             annotation = tagged.get(str(part))

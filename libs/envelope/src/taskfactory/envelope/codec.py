@@ -7,17 +7,16 @@ headers, because behind them any bytes may be data; only then the first bytes of
 from collections.abc import Sequence
 from typing import Final
 
-from taskfactory.envelope import avro, binary, media_type, structured
+from taskfactory.envelope import avro, binary, confluent, media_type, structured
 from taskfactory.envelope.errors import InvalidCode, InvalidEnvelope, shown
 from taskfactory.envelope.model import EventEnvelope
 from taskfactory.envelope.record import Format, Record
+from taskfactory.envelope.writer_schema import Schemas
 
 _CLOUDEVENTS: Final = "application/cloudevents"
-_CONFLUENT_MAGIC: Final = b"\x00"
-_CONFLUENT_PREFIX: Final = 5  # the magic byte and a schema id of 32 bits
 _ACCEPTED: Final = (
     f"Accepted are {structured.MEDIA_TYPE} in the content-type header, ce_* headers, "
-    "and Avro single-object encoding (docs/envelope.md)."
+    "Avro single-object encoding and Confluent's wire format (docs/envelope.md)."
 )
 
 
@@ -25,6 +24,7 @@ def decode(
     value: bytes | None,
     headers: Sequence[tuple[str, bytes | None]],
     key: bytes | None = None,  # noqa: ARG001 - a whole record can be passed; see below
+    schemas: Schemas | None = None,
 ) -> EventEnvelope:
     """Read one Kafka record.
 
@@ -33,9 +33,11 @@ def decode(
         headers: The record's headers in their order, names as str.
         key: The record's key. It says where the record lies, not what happened, and the binding forbids to make an
             attribute of it (Kafka binding, section 3.1): the envelope is the same with and without it.
+        schemas: The registry's schemas that are known already. Without it, Confluent's wire format is refused.
 
     Raises:
-        InvalidEnvelope: Nothing else, whatever the bytes are.
+        InvalidEnvelope: This record holds no envelope. Whatever the bytes are, nothing else is raised but
+        SchemaNeeded: The value is in Confluent's wire format, of a schema that `schemas` does not know yet.
     """
     content_type, has_attributes = _survey(headers)
     if content_type is not None and content_type.startswith(_CLOUDEVENTS):
@@ -47,20 +49,40 @@ def decode(
         raise InvalidEnvelope(
             InvalidCode.NOT_AN_ENVELOPE, None, f"The record has neither value nor ce_* headers. {_ACCEPTED}"
         )
-    return _by_first_bytes(value, content_type)
+    return _by_first_bytes(value, content_type, schemas)
 
 
-def encode(envelope: EventEnvelope, fmt: Format = "structured", key: bytes | None = None) -> Record:
+def declares_cloudevent(headers: Sequence[tuple[str, bytes | None]]) -> bool:
+    """Whether a record says in its headers that it is a CloudEvent: by its content type, or by `ce_*`."""
+    content_type, has_attributes = _survey(headers)
+    return has_attributes or (content_type is not None and content_type.startswith(_CLOUDEVENTS))
+
+
+def encode(
+    envelope: EventEnvelope, fmt: Format = "structured", key: bytes | None = None, *, schema_id: int | None = None
+) -> Record:
     """Write one Kafka record.
 
     Args:
         envelope: The event.
         fmt: The wire format.
         key: The record's key. Without it `partitionkey` is the key, without that `subject`, in UTF-8.
+        schema_id: For the format `confluent`, and only there: the id under which the registry has
+            schemas/avro/event_envelope.avsc.
+
+    Raises:
+        ValueError: `schema_id` is missing for the format `confluent`, is given for another, or is no id.
     """
     text_key = envelope.partitionkey or envelope.subject
     if key is None and text_key is not None:
         key = text_key.encode()
+    if fmt == "confluent" and schema_id is not None:
+        return Record(confluent.write(envelope, schema_id), [], key)
+    if fmt == "confluent" or schema_id is not None:
+        raise ValueError(
+            f"the format is {fmt}, schema_id is {schema_id}; the format confluent takes the registry's id for "
+            "event_envelope.avsc, the others take none"
+        )
     match fmt:
         case "structured":
             return Record(*structured.write(envelope), key)
@@ -96,17 +118,11 @@ def _check_structured(content_type: str) -> None:
         )
 
 
-def _by_first_bytes(value: bytes, content_type: str | None) -> EventEnvelope:
+def _by_first_bytes(value: bytes, content_type: str | None, schemas: Schemas | None) -> EventEnvelope:
     if value.startswith(avro.MARKER):
         return avro.read(value)
-    if value.startswith(_CONFLUENT_MAGIC) and len(value) >= _CONFLUENT_PREFIX:
-        schema_id = int.from_bytes(value[1:_CONFLUENT_PREFIX], "big")
-        raise InvalidEnvelope(
-            InvalidCode.UNSUPPORTED_FORMAT,
-            None,
-            f"The value is in Confluent's wire format (schema id {schema_id}), which needs a schema registry "
-            f"and is not read here. {_ACCEPTED}",
-        )
+    if confluent.is_framed(value):
+        return confluent.read(value, schemas)
     # Not in the binding, but unambiguous, and what a producer without headers sends.
     if content_type is None and value.lstrip(b" \t\r\n").startswith(b"{") and b'"specversion"' in value:
         return structured.read(value)

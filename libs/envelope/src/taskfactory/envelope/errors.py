@@ -1,4 +1,4 @@
-"""The one error that decoding raises, and the codes that tell its kinds apart."""
+"""The errors that decoding raises, and the codes that tell kinds of invalid records apart."""
 
 from enum import StrEnum
 from typing import Final
@@ -18,9 +18,12 @@ class InvalidCode(StrEnum):
     MALFORMED_JSON = "malformed_json"
     """The record claims JSON, and its bytes are not JSON."""
     MALFORMED_AVRO = "malformed_avro"
-    """The fingerprint is known, and the bytes behind it do not follow the schema."""
+    """The schema is known, and the bytes do not follow it."""
     UNKNOWN_SCHEMA = "unknown_schema"
-    """Avro single-object encoding with the fingerprint of a schema that is not shipped."""
+    """Avro single-object encoding with the fingerprint of a schema that is not shipped, or an id that the schema
+    registry does not know."""
+    INCOMPATIBLE_SCHEMA = "incompatible_schema"
+    """Avro of a schema that cannot be read as an EventEnvelope."""
     MISSING_ATTRIBUTE = "missing_attribute"
     """A required attribute is absent or null."""
     INVALID_ATTRIBUTE = "invalid_attribute"
@@ -46,6 +49,18 @@ class InvalidEnvelope(Exception):  # noqa: N818 - a fixed, public name: the subj
 
     def __str__(self) -> str:
         return self.message
+
+
+class SchemaNeeded(Exception):  # noqa: N818 - the subject, not the mechanism
+    """Reading this record takes a schema that is not known yet: ask the registry for it, then read again.
+
+    Attributes:
+        schema_id: Its id in the registry.
+    """
+
+    def __init__(self, schema_id: int) -> None:
+        super().__init__(f"The schema {schema_id} is not known yet; ask the schema registry for it and read again.")
+        self.schema_id = schema_id
 
 
 def shown(value: object) -> str:

@@ -2,8 +2,8 @@
 
 from typing import Literal, NamedTuple
 
-Format = Literal["structured", "binary", "avro"]
-"""CloudEvents structured JSON, CloudEvents binary mode, Avro single-object encoding."""
+Format = Literal["structured", "binary", "avro", "confluent"]
+"""CloudEvents structured JSON, CloudEvents binary mode, Avro single-object encoding, Confluent's wire format."""
 
 
 class Record(NamedTuple):

@@ -1,12 +1,11 @@
-"""What to do about one record: decode, match, and say it. Pure.
+"""What to do about one event: match, and say it. Pure.
 
-A record of which nothing follows is one that no definition matched. Trouble with the record itself is one dead letter;
-trouble of one definition with it is a dead letter of that definition alone (architecture, I7).
+An event of which nothing follows is one that no definition matched. Trouble of one definition with it is a dead letter
+of that definition alone (architecture, I7).
 """
 
 import base64
 from dataclasses import dataclass
-from typing import Any, Final
 
 from taskfactory.definitions import (
     EvaluationFailed,
@@ -16,21 +15,17 @@ from taskfactory.definitions import (
     Verdict,
     workflow_id,
 )
-from taskfactory.envelope import EventEnvelope, InvalidEnvelope, Trigger, decode
+from taskfactory.envelope import CHAIN, EventEnvelope, Trigger
 from taskfactory.intake.dead_letters import DeadLetter
 from taskfactory.intake.in_force import InForce
+from taskfactory.intake.reading import ReadEvent
 from taskfactory.intake.records import Record
-
-CHAIN: Final = "chain"
-"""Extension attribute of outcomes: names of the definitions that led to them, oldest first, separated by spaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionLimits:
-    """Bounds beyond which a record or a match is dead-lettered."""
+    """Bounds beyond which a match is dead-lettered."""
 
-    max_event_bytes: int
-    """A larger value is not even decoded."""
     max_hops: int
     """Reactions between an event and the first of its chain; an event that has come further starts nothing."""
 
@@ -62,43 +57,17 @@ class BeforeActivation:
 Decision = StartRun | DeadLetter | Paused | BeforeActivation
 
 
-@dataclass(frozen=True, slots=True)
-class ReadEvent:
-    """An event and the record that it was read from."""
-
-    record: Record
-    envelope: EventEnvelope
-    event: dict[str, Any]
-    """The envelope in CloudEvents JSON form, as patterns and expressions see it."""
-
-
-def decide(record: Record, in_force: InForce, limits: DecisionLimits) -> list[Decision]:
-    """Everything that follows from a record, at most one decision per definition.
+def decide(read: ReadEvent, in_force: InForce, limits: DecisionLimits) -> list[Decision]:
+    """Everything that follows from an event, at most one decision per definition.
 
     Args:
-        record: as it was consumed.
+        read: the event, and the record that it was read from.
         in_force: what is enabled.
-        limits: what is too large, or has come too far.
+        limits: what has come too far.
     """
-    read = read_event(record, limits)
-    if isinstance(read, DeadLetter):
-        return [read]
-    verdicts = in_force.definitions.evaluate(read.event, record.topic)
+    verdicts = in_force.definitions.evaluate(read.event, read.record.topic)
     decisions = (decision_of(verdict, read, in_force, limits) for verdict in verdicts)
     return [decision for decision in decisions if decision is not None]
-
-
-def read_event(record: Record, limits: DecisionLimits) -> ReadEvent | DeadLetter:
-    """The event in a record, or the dead letter that the record is for every definition."""
-    size = len(record.value or b"")
-    if size > limits.max_event_bytes:
-        return DeadLetter(record, "too_large", f"the value has {size} bytes, {limits.max_event_bytes} are allowed")
-    try:
-        envelope = decode(record.value, record.headers, record.key)
-    except InvalidEnvelope as error:
-        place = f"{error.field}: " if error.field else ""
-        return DeadLetter(record, error.code, f"{place}{error.message}")
-    return ReadEvent(record, envelope, envelope.to_json_dict())
 
 
 def decision_of(verdict: Verdict, read: ReadEvent, in_force: InForce, limits: DecisionLimits) -> Decision | None:

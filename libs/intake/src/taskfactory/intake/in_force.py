@@ -1,9 +1,11 @@
-"""What decides about records at one revision of the registry: definitions, and which keys were released. Immutable."""
+"""What decides about records at one revision of the registry. Immutable."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
-from taskfactory.definitions import DedupeKey, DefinitionSet
+from taskfactory.definitions import DedupeKey, DefinitionSet, TopicMapping
+from taskfactory.registry import DefinitionChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,29 @@ class InForce:
     """Every definition that is enabled, the paused ones among them."""
     generations: Mapping[tuple[str, bytes], int] = field(default_factory=dict)
     """By activity id and key digest: the generation of keys that were released; all others are at 1."""
+    mappings: Mapping[str, TopicMapping] = field(default_factory=dict)
+    """By topic: how records without envelopes become events."""
+
+    @classmethod
+    def nothing(cls) -> Self:
+        """What is in force before anything was read."""
+        return cls(0, DefinitionSet(()))
+
+    def updated(self, changes: DefinitionChanges) -> Self:
+        """What is in force after the changes.
+
+        Raises:
+            InvalidPattern: a definition that was not checked when it was registered.
+        """
+        registered = {item.id: item for item in self.definitions.definitions if item.id not in changes.gone}
+        registered |= {item.id: item for item in changes.in_force}
+        mappings = {topic: each for topic, each in self.mappings.items() if topic not in changes.mappings.gone}
+        return type(self)(
+            changes.revision,
+            DefinitionSet(registered.values()),
+            {**self.generations, **changes.released},
+            mappings | {each.topic: each for each in changes.mappings.in_force},
+        )
 
     def generation(self, activity_id: str, key: DedupeKey) -> int:
         """The generation in which the key may fire now."""

@@ -12,13 +12,12 @@ from typing import Final, Literal
 from temporalio.client import Client
 
 from taskfactory.definitions import InvalidDefinitions, RunInput, run_id_in_generation
-from taskfactory.intake.history import History
+from taskfactory.intake.past_events import PastEvents
 from taskfactory.intake.past_inputs import (
     InputGone,
-    input_in_record,
+    input_in_event,
     input_in_temporal,
     is_trigger_of,
-    record_of,
 )
 from taskfactory.intake.starter import Refused, Start, Starter, new_request_id
 from taskfactory.registry import (
@@ -61,7 +60,7 @@ class Rerunner:
         dedupe: DedupeStore,
         client: Client,
         starter: Starter,
-        history: Callable[[], History],
+        events: Callable[[], PastEvents],
     ) -> None:
         """Wire it.
 
@@ -71,14 +70,14 @@ class Rerunner:
             dedupe: opens generations.
             client: remembers inputs, for a while.
             starter: starts runs.
-            history: reads events' records; asked for only when one is needed.
+            events: reads the events of runs that Temporal forgot; asked for only when there is one.
         """
         self._present = present
         self._definitions = definitions
         self._dedupe = dedupe
         self._client = client
         self._starter = starter
-        self._history = history
+        self._events = events
 
     async def rerun(self, run: PastRun, by: ByHand, *, dry_run: bool) -> Rerun:
         """Start the run again, or say why not.
@@ -89,7 +88,8 @@ class Rerunner:
             dry_run: start nothing and write nothing.
 
         Raises:
-            Unavailable: Temporal took no start for now; the generation is kept for the next attempt.
+            Unavailable: Temporal took no start for now, and the generation is kept for the next attempt; or the schema
+                registry did not answer.
             RPCError: Temporal did not say what the run was started with.
             KafkaException: Kafka did not.
             sqlalchemy.exc.DBAPIError: the registry did not answer.
@@ -102,7 +102,7 @@ class Rerunner:
         try:
             failed = await self._input_of(run)
         except InputGone as gone:
-            return Rerun(run, "gone", note=gone.reason)
+            return Rerun(run, "gone", note=f"Temporal has forgotten the run, and {gone.reason}")
         opened = await asyncio.to_thread(self._dedupe.open_rerun, failed, by, dry_run=dry_run)
         if isinstance(opened, NewerRun):
             return Rerun(run, "newer", opened.run_id, note=f"its key has fired again since: that run is {opened.state}")
@@ -125,9 +125,8 @@ class Rerunner:
         try:
             version = await asyncio.to_thread(self._definitions.version, run.activity_id, run.version)
         except (UnknownDefinition, InvalidDefinitions) as error:
-            raise InputGone(f"Temporal has forgotten the run, and its version can't be read: {error}") from error
-        record = await asyncio.to_thread(record_of, self._history(), run)
-        return input_in_record(record, run, version)
+            raise InputGone(f"its definition's version can't be read: {error}") from error
+        return input_in_event(await self._events().event_of(run), run, version)
 
 
 def _in_generation(failed: RunInput, generation: int, definition: DefinitionRow) -> RunInput:

@@ -4,10 +4,10 @@ Read first: `run_model` (what goes in and out), `planning` (claim and plan), `fi
 """
 
 from taskfactory.registry.activations import Activation, DefinitionChanges, DefinitionState, UnknownNames
+from taskfactory.registry.applied import Applied
 from taskfactory.registry.dedupe_store import DedupeStore
 from taskfactory.registry.definition_listener import DefinitionListener
 from taskfactory.registry.definition_store import (
-    Applied,
     DefinitionRow,
     DefinitionStore,
     DuplicateNames,
@@ -16,6 +16,7 @@ from taskfactory.registry.definition_store import (
 from taskfactory.registry.engine import open_engine
 from taskfactory.registry.finishing import UnknownIds
 from taskfactory.registry.generations import ByHand, GenerationRow, KeyNeverSeen, NewerRun, Release, RerunOpened
+from taskfactory.registry.ingress_revisions import IngressRevision, IngressRevisions
 from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
 from taskfactory.registry.partitions import drop_expired, ensure_partitions
 from taskfactory.registry.past_runs import PastRun, RunSelection
@@ -41,6 +42,7 @@ from taskfactory.registry.run_store import RunStore
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
 from taskfactory.registry.task_pages import PageLimit
 from taskfactory.registry.task_queues import OpenQueue, QueueCheck, QueueKind, QueueState
+from taskfactory.registry.topic_mapping_store import MappingChanges, TopicMappingRow
 from taskfactory.registry.transactions import Refused
 
 __all__ = [
@@ -60,8 +62,11 @@ __all__ = [
     "EventAttributes",
     "Finished",
     "GenerationRow",
+    "IngressRevision",
+    "IngressRevisions",
     "KeyNeverSeen",
     "Lead",
+    "MappingChanges",
     "NewerRun",
     "OpenQueue",
     "OpenRun",
@@ -90,6 +95,7 @@ __all__ = [
     "TaskPage",
     "TaskRow",
     "TaskState",
+    "TopicMappingRow",
     "UnknownDefinition",
     "UnknownIds",
     "UnknownNames",

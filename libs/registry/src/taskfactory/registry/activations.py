@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection, text
 
 from taskfactory.definitions import ActivityDefinition, InvalidDefinitions, RegisteredDefinition, parse_definition
+from taskfactory.registry.topic_mapping_store import MappingChanges, mapping_changes
 
 _log = logging.getLogger("taskfactory.registry")
 
@@ -54,6 +55,7 @@ class DefinitionChanges:
     """Ids of definitions that changed and are not in force any more: disabled, or unreadable for this version."""
     released: Mapping[tuple[str, bytes], int] = field(default_factory=dict)
     """By activity id and key digest: the generation of keys that were released."""
+    mappings: MappingChanges = field(default_factory=lambda: MappingChanges((), ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,9 @@ def changes(connection: Connection, since: int | None, until: int | None = None)
 
     A definition that this version of taskfactory can't read (another version wrote it) counts as gone, with an error
     in the log, so that it keeps no other from being matched.
+
+    Raises:
+        InvalidDefinitions: this version can't read a topic mapping; without it, records would be misread.
     """
     # Read before the rows: a change in between is noticed twice, never missed.
     revision = until if until is not None else int(connection.execute(_REVISION).scalar_one())
@@ -105,7 +110,8 @@ def changes(connection: Connection, since: int | None, until: int | None = None)
         (str(activity_id), bytes(digest)): generation
         for activity_id, digest, generation in connection.execute(_RELEASED, between)
     }
-    return DefinitionChanges(revision, in_force, gone, released)
+    mappings = mapping_changes(connection, since, revision)
+    return DefinitionChanges(revision, in_force, gone, released, mappings)
 
 
 def set_paused(connection: Connection, names: Sequence[str], by: str, reason: str | None, *, paused: bool) -> list[str]:

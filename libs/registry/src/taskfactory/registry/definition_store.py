@@ -6,16 +6,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, text
 
-from taskfactory.definitions import ActivityDefinition, RegisteredDefinition, parse_definition
+from taskfactory.definitions import ActivityDefinition, RegisteredDefinition, TopicMapping, parse_definition
 from taskfactory.registry import activations
+from taskfactory.registry.applied import Applied
 from taskfactory.registry.columns import arrays, unnest
 from taskfactory.registry.revisions import take_turns
 from taskfactory.registry.stored_text import json_text
+from taskfactory.registry.topic_mapping_store import TopicMappingRow, apply_mappings, list_mappings, remove_mappings
 from taskfactory.registry.transactions import in_transaction
 
 _DEFINITION: Final = {
@@ -70,16 +72,16 @@ _REVISION: Final = text("SELECT revision FROM definitions_revision")
 
 
 class DuplicateNames(ValueError):  # noqa: N818 -- it names what is wrong with the input
-    """Two definitions of one name were to be applied together.
+    """Two definitions of one name, or two mappings of one topic, were to be applied together.
 
     Attributes:
-        names: the names that occur more than once, sorted.
+        names: the names or topics that occur more than once, sorted.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         """Name them."""
         self.names = tuple(names)
-        super().__init__(f"defined more than once: {', '.join(names)}; a name stands for one definition")
+        super().__init__(f"given more than once: {', '.join(names)}; a name stands for one document")
 
 
 class UnknownDefinition(LookupError):  # noqa: N818 -- it names what is missing
@@ -95,16 +97,6 @@ class UnknownDefinition(LookupError):  # noqa: N818 -- it names what is missing
         self.id = definition_id
         self.version = version
         super().__init__(f"the registry has no version {version} of definition {definition_id}")
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What became of one definition."""
-
-    name: str
-    id: str
-    version: int
-    action: Literal["created", "updated", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,27 +125,49 @@ class DefinitionStore:
         """Use `engine`."""
         self._engine = engine
 
-    def apply(self, definitions: Sequence[ActivityDefinition], author: str) -> list[Applied]:
-        """Make the registry's definitions of these names equal to the ones given; others stay.
+    def apply(
+        self, definitions: Sequence[ActivityDefinition], author: str, mappings: Sequence[TopicMapping] = ()
+    ) -> list[Applied]:
+        """Make the registry's definitions of these names, and mappings of these topics, equal to the ones given.
 
-        A definition that differs from its present version gets a new one; all happens in one transaction, and
+        Others stay. What differs from its present version gets a new one; all happens in one transaction, and
         listeners are notified when it commits.
 
         Args:
             definitions: with distinct names.
             author: who is to be recorded.
+            mappings: with distinct topics.
 
         Returns:
-            One entry per definition, in their order.
+            One entry per definition, then one per mapping, in their order.
 
         Raises:
-            DuplicateNames: a name occurs more than once.
-            Refused: a definition holds a value that the database refuses; nothing was applied.
+            DuplicateNames: a name or topic occurs more than once.
+            Refused: a document holds a value that the database refuses; nothing was applied.
         """
-        counts = Counter(definition.name for definition in definitions)
-        if twice := sorted(name for name, count in counts.items() if count > 1):
-            raise DuplicateNames(twice)
-        return in_transaction(self._engine, lambda connection: _apply(connection, definitions, author))
+        for names in ([each.name for each in definitions], [each.topic for each in mappings]):
+            if twice := sorted(name for name, count in Counter(names).items() if count > 1):
+                raise DuplicateNames(twice)
+
+        def apply(connection: Connection) -> list[Applied]:
+            # Of two who apply at once, the second compares with what the first has written.
+            take_turns(connection)
+            return [*_apply(connection, definitions, author), *apply_mappings(connection, mappings, author)]
+
+        return in_transaction(self._engine, apply)
+
+    def mappings(self) -> list[TopicMappingRow]:
+        """The topic mappings in force, by topic."""
+        return in_transaction(self._engine, list_mappings)
+
+    def remove_mappings(self, topics: Sequence[str], author: str) -> list[str]:
+        """Let records of these topics be read as envelopes again; the topics that had a mapping, sorted."""
+
+        def remove(connection: Connection) -> list[str]:
+            take_turns(connection)
+            return remove_mappings(connection, topics, author)
+
+        return in_transaction(self._engine, remove)
 
     def changes(self, since: int | None) -> activations.DefinitionChanges:
         """What changed after revision `since`; with None, everything that is in force.
@@ -163,11 +177,9 @@ class DefinitionStore:
         """
         return in_transaction(self._engine, lambda connection: activations.changes(connection, since))
 
-    def in_force_at(self, revision: int) -> list[RegisteredDefinition]:
-        """The definitions that were enabled at a revision, paused ones among them, in the versions of then."""
-        return list(
-            in_transaction(self._engine, lambda connection: activations.changes(connection, None, revision)).in_force
-        )
+    def in_force_at(self, revision: int) -> activations.DefinitionChanges:
+        """Everything that was in force at a revision, in the versions of then, as if all of it had changed."""
+        return in_transaction(self._engine, lambda connection: activations.changes(connection, None, revision))
 
     def pause(self, names: Sequence[str], author: str, reason: str | None) -> list[str]:
         """Let definitions match without starting anything; the names of those that were not paused before.
@@ -219,8 +231,6 @@ class DefinitionStore:
 
 
 def _apply(connection: Connection, definitions: Sequence[ActivityDefinition], author: str) -> list[Applied]:
-    # Two who apply at once take turns: the second compares with what the first has written.
-    take_turns(connection)
     names = sorted(definition.name for definition in definitions)
     present = {row.name: row for row in connection.execute(_PRESENT, {"names": names})}
     applied: list[Applied] = []

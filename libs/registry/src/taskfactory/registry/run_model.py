@@ -8,9 +8,9 @@ The first terminal state wins; whoever comes later is given what is stored.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from taskfactory.definitions import PlannedTask
 from taskfactory.envelope import ActivityRef, Failure, RunStatus, TaskStatus, Trigger
@@ -85,6 +85,8 @@ class EventAttributes(_Frozen):
     traceparent: str | None = None
     tracestate: str | None = None
     hops: int | None = None
+    chain: Annotated[str | None, BeforeValidator(lambda value: value if isinstance(value, str) else None)] = None
+    """Names of the definitions that led to the event, oldest first, separated by spaces; of our own outcomes only."""
     key: str | None = None
     """The record's Kafka key, base64."""
 

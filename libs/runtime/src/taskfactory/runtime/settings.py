@@ -76,6 +76,25 @@ class DatabaseSettings(SettingsBlock):
     """`postgresql://user:password@host:port/database`; masked wherever it is shown."""
 
 
+class SchemaRegistrySettings(SettingsBlock):
+    """Where the schema registry is, for records in Confluent's wire format. Without a URL they are refused."""
+
+    schema_registry_url: str | None = None
+    """Base URL of its Confluent REST API, as `https://registry:8081` or `http://apicurio:8080/apis/ccompat/v7`."""
+    schema_registry_user: str | None = None
+    """For basic authentication, with the password."""
+    schema_registry_password: SecretStr | None = None
+    schema_registry_token: SecretStr | None = None
+    """Sent as a bearer token, instead of user and password."""
+    schema_registry_ca: Path | None = None
+    """PEM file with the authorities to trust; the system's without it."""
+    schema_registry_cert: Path | None = None
+    """PEM file with the client's certificate, and its key unless that has a file of its own."""
+    schema_registry_key: Path | None = None
+    schema_registry_timeout: float = Field(10.0, gt=0, le=300)
+    """Seconds for connecting, and for each part of an answer."""
+
+
 class TemporalTls(BaseModel):
     """TLS towards Temporal. Certificates and keys are paths of PEM files, or PEM text itself."""
 
@@ -106,6 +125,9 @@ class TopicSettings(SettingsBlock):
 
     outcomes_topic: str = "taskfactory.outcomes"
     dlq_topic: str = "taskfactory.dlq"
+    decisions_topic: str = "taskfactory.decisions"
+    decision_stream: bool = False
+    """Whether ingress publishes every decision to `decisions_topic`."""
 
 
 def pem(value: str) -> bytes:
@@ -127,6 +149,8 @@ def masked(name: str, value: Any) -> Any:
     if isinstance(value, SecretStr):
         secret = value.get_secret_value()
         return _masked_url(secret) if "://" in secret else "********"
+    if isinstance(value, str) and "://" in value:
+        return _masked_url(value)
     if name == "kafka_config" and isinstance(value, dict):
         return {
             key: "********" if any(word in key.replace("_", ".") for word in SECRET_CONFIG_WORDS) else item

@@ -1,4 +1,4 @@
-"""`taskfactory apply`: definitions from files into the registry, all of them or none."""
+"""`taskfactory apply`: definitions and topic mappings from files into the registry, all of them or none."""
 
 import getpass
 import sys
@@ -11,7 +11,7 @@ import typer
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput
 from taskfactory.cli.settings import CliSettings
-from taskfactory.definitions import ActivityDefinition, InvalidDefinitions, load_definitions
+from taskfactory.definitions import ActivityDefinition, Documents, InvalidDefinitions, TopicMapping, load_documents
 from taskfactory.registry import DefinitionStore
 
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
@@ -23,21 +23,22 @@ def apply(
         typer.Option("--file", "-f", help="File, folder (its *.yaml, *.yml, *.json), or - for stdin; repeatable."),
     ],
 ) -> None:
-    """Register activity definitions from files: all of them, or none.
+    """Register activity definitions and topic mappings from files: all of them, or none.
 
-    All files are checked first; one error anywhere, and nothing is applied. A definition that did not change keeps its
-    version; the services see changes within a second.
+    All files are checked first; one error anywhere, and nothing is applied. What did not change keeps its version; the
+    services see changes within a second.
     """
-    definitions = read_definitions(file)
+    documents = read_documents(file)
     settings = CliSettings()
     with registry(settings) as engine:
-        applied = DefinitionStore(engine).apply(definitions, author=getpass.getuser())
+        applied = DefinitionStore(engine).apply(documents.definitions, getpass.getuser(), documents.mappings)
     for item in applied:
-        typer.echo(f"{item.action} {item.name} (version {item.version})")
+        what = f"mapping of topic {item.name}" if item.kind == "TopicMapping" else item.name
+        typer.echo(f"{item.action} {what} (version {item.version})")
 
 
-def read_definitions(sources: Sequence[str]) -> list[ActivityDefinition]:
-    """The definitions of all sources, checked, in their order.
+def read_documents(sources: Sequence[str]) -> Documents:
+    """The definitions and mappings of all sources, checked, in their order.
 
     Args:
         sources: paths of files or folders, `-` for standard input.
@@ -47,24 +48,29 @@ def read_definitions(sources: Sequence[str]) -> list[ActivityDefinition]:
     """
     problems: list[str] = []
     definitions: list[ActivityDefinition] = []
-    places: dict[str, str] = {}
+    mappings: list[TopicMapping] = []
+    places: dict[tuple[str, str], str] = {}
     for origin, text in _texts(sources, problems):
         try:
-            loaded = load_definitions(text, origin)
+            loaded = load_documents(text, origin)
         except InvalidDefinitions as error:
             problems.extend(map(str, error.errors))
             continue
-        for definition in loaded:
-            if definition.name in places:
-                first = places[definition.name]
-                problems.append(f"{origin}: the name {definition.name!r} is taken by {first}; names are unique")
-            places[definition.name] = origin
-        definitions.extend(loaded)
+        named = [("name", each.name) for each in loaded.definitions] + [
+            ("topic", each.topic) for each in loaded.mappings
+        ]
+        for naming in named:
+            if naming in places:
+                field, name = naming
+                problems.append(f"{origin}: the {field} {name!r} is taken by {places[naming]}; {field}s are unique")
+            places[naming] = origin
+        definitions.extend(loaded.definitions)
+        mappings.extend(loaded.mappings)
     if problems:
         raise BadInput(problems)
-    if not definitions:
+    if not definitions and not mappings:
         raise BadInput([f"no definitions in {', '.join(sources)}"])
-    return definitions
+    return Documents(tuple(definitions), tuple(mappings))
 
 
 def _texts(sources: Sequence[str], problems: list[str]) -> Iterator[tuple[str, str]]:

@@ -21,12 +21,14 @@ class Kind(StrEnum):
     """What to show."""
 
     DEFINITIONS = "definitions"
+    MAPPINGS = "mappings"
     RUNS = "runs"
     TASKS = "tasks"
 
 
 STATES = {
     Kind.DEFINITIONS: (),
+    Kind.MAPPINGS: (),
     Kind.RUNS: get_args(RunState),
     Kind.TASKS: (*get_args(TaskState), "waiting_for_worker"),
 }
@@ -44,7 +46,7 @@ class Filters:
 
 def get(  # noqa: PLR0913 -- one parameter per option
     kind: Annotated[Kind, typer.Argument(help="What to show.")],
-    name: Annotated[str | None, typer.Argument(help="A definition's name, or a run's id.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A definition's name, a mapping's topic, or a run's id.")] = None,
     *,
     definition: Annotated[str | None, typer.Option(help="Runs and tasks of this definition.")] = None,
     state: Annotated[str | None, typer.Option(help="Runs or tasks in this state.")] = None,
@@ -52,7 +54,7 @@ def get(  # noqa: PLR0913 -- one parameter per option
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Newest runs or tasks at most.")] = 50,
     output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE,
 ) -> None:
-    """Show definitions, runs or tasks.
+    """Show definitions, mappings, runs or tasks.
 
     A failed run or task is shown with its reason; a task whose queue no worker polls as waiting_for_worker. As JSON or
     YAML a task has its params and its result.
@@ -64,6 +66,8 @@ def get(  # noqa: PLR0913 -- one parameter per option
     with registry(CliSettings()) as engine:
         if kind is Kind.DEFINITIONS:
             _show_definitions(engine, name or definition, output)
+        elif kind is Kind.MAPPINGS:
+            _show_mappings(engine, name, output)
         elif kind is Kind.RUNS:
             _show_runs(engine, filters, output)
         else:
@@ -96,6 +100,29 @@ def _show_definitions(engine: Engine, name: str | None, output: Output) -> None:
         for value in values:
             value["definition"] = store.version(value["id"], value["version"]).definition.to_dict()
     show(output, table, values)
+
+
+def _show_mappings(engine: Engine, topic: str | None, output: Output) -> None:
+    rows = [row for row in DefinitionStore(engine).mappings() if topic in (None, row.topic)]
+    if topic is not None and not rows:
+        raise OperationFailed(f"Topic {topic!r} has no mapping.", "`taskfactory get mappings` lists all.")
+    table = Table(
+        ("TOPIC", "VERSION", "FORMAT", "ID", "SOURCE", "TYPE", "APPLIED", "BY"),
+        [
+            (
+                row.topic,
+                str(row.version),
+                row.mapping.format or "detected",
+                row.mapping.id,
+                row.mapping.source,
+                row.mapping.type,
+                moment(row.created_at),
+                row.created_by,
+            )
+            for row in rows
+        ],
+    )
+    show(output, table, [asdict(row) | {"mapping": row.mapping.to_dict()} for row in rows])
 
 
 def _show_runs(engine: Engine, filters: Filters, output: Output) -> None:

@@ -21,8 +21,12 @@ from taskfactory.cli.plugins import COMMANDS, SERVICES, Plugin, plugins, resolve
 OWN_COMMANDS: Final = {
     "run": ("taskfactory.cli.run:run", "Run every installed service in one process, for small installations."),
     "migrate": ("taskfactory.cli.migrate:migrate", "Prepare the database, Temporal's namespace and the topics."),
-    "apply": ("taskfactory.cli.apply:apply", "Register activity definitions from files: all of them, or none."),
-    "get": ("taskfactory.cli.get:get", "Show definitions, runs or tasks."),
+    "apply": (
+        "taskfactory.cli.apply:apply",
+        "Register activity definitions and topic mappings from files: all of them, or none.",
+    ),
+    "delete": ("taskfactory.cli.delete:delete", "Remove topic mappings."),
+    "get": ("taskfactory.cli.get:get", "Show definitions, mappings, runs or tasks."),
     "dedupe": ("taskfactory.cli.dedupe:app", "Show dedupe keys, and let one fire again."),
     "runs": ("taskfactory.cli.runs:app", "Run failed runs again."),
     "events": ("taskfactory.cli.events:app", "Produce events."),

@@ -4,9 +4,10 @@ import asyncio
 import getpass
 import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Final
@@ -22,18 +23,24 @@ from taskfactory.cli.settings import CliSettings, reaching
 from taskfactory.cli.temporal import temporal
 from taskfactory.intake import (
     COULD_NOT,
-    History,
+    EventReader,
+    InForce,
     InvalidPosition,
     Pace,
+    PastEvents,
     Rerun,
     Rerunner,
     TemporalStarter,
+    Unavailable,
     open_history,
     parse_moment,
+    schema_registry,
 )
 from taskfactory.registry import ByHand, DedupeStore, DefinitionStore, PastRun, RunSelection, RunStore
 
 RATE: Final = re.compile(r"(\d+(?:\.\d+)?)(?:/s)?")
+SCHEMA_REGISTRY: Final = "SCHEMA_REGISTRY"
+"""What `EventReader` calls the schema registry when it is away."""
 SAID: Final = {
     "started": "started",
     "already_started": "already started",
@@ -111,13 +118,18 @@ async def _rerun_all(
 ) -> None:
     definitions = DefinitionStore(engine)
     pace = Pace(how.per_second)
-    with ExitStack() as opened:
-        histories: list[History] = []
+    async with AsyncExitStack() as opened:
+        events: list[PastEvents] = []
 
-        def history() -> History:
-            if not histories:
-                histories.append(opened.enter_context(open_history(settings.librdkafka())))
-            return histories[0]
+        def past_events() -> PastEvents:
+            if not events:
+                registry_client = schema_registry(settings)
+                if registry_client is not None:
+                    opened.push_async_callback(registry_client.close)
+                history = opened.enter_context(open_history(settings.librdkafka()))
+                in_force = InForce.nothing().updated(definitions.changes(None))
+                events.append(PastEvents(history, EventReader(sys.maxsize, registry_client), in_force))
+            return events[0]
 
         async with temporal(settings) as client:
             rerunner = Rerunner(
@@ -131,7 +143,7 @@ async def _rerun_all(
                     eager=False,
                     max_input_bytes=settings.max_run_input_bytes,
                 ),
-                history=history,
+                events=past_events,
             )
             for one in found:
                 if not how.dry_run:
@@ -141,6 +153,10 @@ async def _rerun_all(
                 except KafkaException as error:
                     what = f"Kafka at {settings.kafka_bootstrap_servers} could not be used: {error.args[0].str()}."
                     raise OperationFailed(what, reaching("TASKFACTORY_KAFKA_BOOTSTRAP_SERVERS")) from error
+                except Unavailable as away:
+                    if away.error != SCHEMA_REGISTRY:
+                        raise
+                    raise OperationFailed(f"The schema registry could not be used: {away.message}.") from away
 
 
 def reruns_table(done: Sequence[Rerun], missing: Sequence[str]) -> Table:

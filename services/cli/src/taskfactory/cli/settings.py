@@ -12,6 +12,7 @@ from taskfactory.runtime.settings import (
     CommaList,
     DatabaseSettings,
     KafkaSettings,
+    SchemaRegistrySettings,
     TemporalSettings,
     TopicSettings,
 )
@@ -26,7 +27,7 @@ def _at_least_a_day(value: str) -> str:
     return value
 
 
-class CliSettings(KafkaSettings, DatabaseSettings, TemporalSettings, TopicSettings):
+class CliSettings(KafkaSettings, DatabaseSettings, SchemaRegistrySettings, TemporalSettings, TopicSettings):
     """What the short commands read from `TASKFACTORY_…`."""
 
     kafka_topics: CommaList = ("events",)

@@ -82,6 +82,7 @@ class RecordConsumer:
         self._settled: queue.SimpleQueue[tuple[Delivery, bool] | None] = queue.SimpleQueue()
         self._deadline: float | None = None
         self._closing = False
+        self._halted: str | None = None
         self._next_commit = 0.0
         self._turned = clock()
         self._membership = Membership(config.get("group.id", ""))
@@ -110,6 +111,16 @@ class RecordConsumer:
         self._deadline = self._clock() + drain_seconds
         self._settled.put(None)
 
+    def halt(self, reason: str) -> None:
+        """Stop fetching, but stay in the group and keep what was not disposed. From any thread; only a restart ends it.
+
+        Args:
+            reason: what `problem` says from now on.
+        """
+        metrics.HALTED.set(1)
+        self._halted = reason
+        self._settled.put(None)
+
     def problem(self) -> str | None:
         """Why this process can't count as ready, None if it can. From any thread."""
         silent = self._clock() - self._turned
@@ -117,7 +128,7 @@ class RecordConsumer:
             return "the consumer's thread has ended"
         if silent > STALL_SECONDS:
             return f"the consumer's thread has not come around for {silent:.0f} s"
-        return self._membership.problem()
+        return self._halted or self._membership.problem()
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
@@ -150,8 +161,12 @@ class RecordConsumer:
         self._withdraw(self._assigned.values())
         return self._in_flight.records == 0 or self._clock() >= self._deadline
 
+    @property
+    def _stands_still(self) -> bool:
+        return self._deadline is not None or self._halted is not None
+
     def _fetch(self) -> None:
-        if self._deadline is not None or self._in_flight.paused:
+        if self._stands_still or self._in_flight.paused:
             # Nothing but rebalances and other callbacks is expected; a completion ends the wait early.
             self._take_settled(wait=POLL_SECONDS)
             messages = self._consumer.consume(1, 0.0)
@@ -176,7 +191,7 @@ class RecordConsumer:
         partition = (topic, message.partition() or 0)
         assignment = self._assigned.get(partition)
         # Once stopping, later records are not even noted: the committed offset stays below them.
-        if assignment is None or self._deadline is not None:
+        if assignment is None or self._stands_still:
             return None
         record = record_from_message(message)
         metrics.RECORDS.labels(record.topic).inc()
@@ -207,7 +222,7 @@ class RecordConsumer:
 
     def _balance(self) -> None:
         """Make what is paused in Kafka equal to what should be: everything or nothing, new partitions included."""
-        paused = self._in_flight.balance() or self._deadline is not None
+        paused = self._in_flight.balance() or self._stands_still
         metrics.PAUSED.set(paused)
         wanted = set(self._assigned) if paused else set()
         if to_pause := wanted - self._paused:
@@ -279,7 +294,7 @@ class RecordConsumer:
             self._membership.readable(given.topic)
             self._assigned[partition] = Assignment(partition, self._offsets.assign(partition))
             # Whether librdkafka remembers a pause from an earlier assignment is not promised: say it again either way.
-            if self._in_flight.paused or self._deadline is not None:
+            if self._in_flight.paused or self._stands_still:
                 self._paused.discard(partition)
             else:
                 self._paused.add(partition)

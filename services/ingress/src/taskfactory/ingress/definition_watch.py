@@ -12,13 +12,11 @@ from typing import Final, Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from taskfactory.definitions import DefinitionSet, RegisteredDefinition
 from taskfactory.ingress import metrics
 from taskfactory.intake import InForce
 from taskfactory.registry import DefinitionChanges
 
 RETRY_SECONDS: Final = 1.0
-NOTHING: Final = InForce(0, DefinitionSet(()))
 
 log = structlog.get_logger("taskfactory.ingress")
 
@@ -44,14 +42,12 @@ class DefinitionWatch:
         """Set once there is something."""
         self._changes = changes
         self._revisions = revisions
-        self._registered: dict[str, RegisteredDefinition] = {}
-        self._generations: dict[tuple[str, bytes], int] = {}
         self._current: InForce | None = None
 
     @property
     def current(self) -> InForce:
         """What is in force; nothing before `loaded`."""
-        return self._current or NOTHING
+        return self._current or InForce.nothing()
 
     def problem(self) -> str | None:
         """Why events can't be matched; None if they can. From any thread."""
@@ -74,10 +70,7 @@ class DefinitionWatch:
         while not stop.is_set():
             try:
                 changes = self._changes(self._current.revision if self._current else None)
-                registered = {id_: item for id_, item in self._registered.items() if id_ not in changes.gone}
-                registered |= {item.id: item for item in changes.in_force}
-                compiled = DefinitionSet(registered.values())
-                generations = {**self._generations, **changes.released}
+                updated = (self._current or InForce.nothing()).updated(changes)
             except SQLAlchemyError as error:
                 log.warning("definitions_unreadable", revision=revision, error=str(error))
                 stop.wait(RETRY_SECONDS)
@@ -87,11 +80,9 @@ class DefinitionWatch:
                 log.exception("definitions_refused", revision=revision)
                 return False
             else:
-                self._registered = registered
-                self._generations = generations
-                self._current = InForce(changes.revision, compiled, generations)
-                metrics.DEFINITIONS.set(len(registered))
-                metrics.DEFINITIONS_REVISION.set(changes.revision)
-                log.info("definitions_loaded", revision=changes.revision, enabled=len(registered))
+                self._current = updated
+                metrics.DEFINITIONS.set(len(updated.definitions))
+                metrics.DEFINITIONS_REVISION.set(updated.revision)
+                log.info("definitions_loaded", revision=updated.revision, enabled=len(updated.definitions))
                 return True
         return False

@@ -7,8 +7,9 @@ from prometheus_client import Counter, Gauge, Histogram
 RECORDS: Final = Counter("taskfactory_ingress_records_total", "Records consumed, redelivered ones included.", ["topic"])
 DECISIONS: Final = Counter(
     "taskfactory_ingress_decisions_total",
-    "What became of records, one count per matching definition: started, already_started (a duplicate), dead_lettered;"
-    " and once per record: filtered (no definition matched), left (given to the partition's next owner undone).",
+    "What became of records, one count per matching definition: started, already_started (a duplicate), paused,"
+    " before_activation (the record is older than the definition), dead_lettered; and once per record: filtered (no"
+    " definition matched), left (given to the partition's next owner undone).",
     ["decision"],
 )
 DEAD_LETTERS: Final = Counter(
@@ -16,13 +17,17 @@ DEAD_LETTERS: Final = Counter(
 )
 RETRIES: Final = Counter(
     "taskfactory_ingress_retries_total",
-    "Attempts that failed for now and are repeated, by dependency (temporal, dead_letters) and error.",
+    "Attempts that failed for now and are repeated, by dependency (schema_registry, temporal, dead_letters, registry,"
+    " decisions) and error.",
     ["dependency", "error"],
 )
 START_SECONDS: Final = Histogram(
     "taskfactory_ingress_start_seconds",
     "From the first attempt to start a run until Temporal acknowledged it.",
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+HALTED: Final = Gauge(
+    "taskfactory_ingress_halted", "1 once too many records were dead-lettered and consumption has stopped, otherwise 0."
 )
 IN_FLIGHT_RECORDS: Final = Gauge("taskfactory_ingress_in_flight_records", "Records consumed and not yet disposed.")
 IN_FLIGHT_BYTES: Final = Gauge("taskfactory_ingress_in_flight_bytes", "Their keys and values, in bytes.")

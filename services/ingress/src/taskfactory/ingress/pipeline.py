@@ -5,10 +5,10 @@ Invariants:
 - A dependency that is away is waited for; nothing is dropped and nothing advances meanwhile.
 - What a record makes the pure part stumble over is that record's dead letter; any other unexpected error ends the
   process.
+- Above the cap on dead letters nothing is disposed any more, and the consumer is told to halt.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -16,41 +16,56 @@ from typing import Final, Protocol
 import structlog
 
 from taskfactory.ingress import metrics
+from taskfactory.ingress.dead_letter_share import DeadLetterShare, ShareLimit
 from taskfactory.ingress.deliveries import Assignment, Delivery
-from taskfactory.ingress.retrying import Dependency
+from taskfactory.ingress.effects import Abandoned, Effects
+from taskfactory.ingress.pins import Pin, Pins
 from taskfactory.intake import (
     BeforeActivation,
     DeadLetter,
-    DeadLetterSink,
+    Decided,
     Decision,
     DecisionLimits,
+    Disposition,
     InForce,
+    NoEvent,
     Paused,
+    ReadEvent,
+    Reading,
     Record,
     Refused,
-    Start,
-    Starter,
     StartRun,
     Unavailable,
     decide,
-    new_request_id,
 )
-from taskfactory.runtime import failpoint
+from taskfactory.registry import IngressRevision
 
 FILTERED: Final = "filtered"
-PAUSED: Final = "paused"
-BEFORE_ACTIVATION: Final = "before_activation"
 LEFT: Final = "left"
 DEAD_LETTERED: Final = "dead_lettered"
+PAUSED: Final = "paused"
+BEFORE_ACTIVATION: Final = "before_activation"
 
 log = structlog.get_logger("taskfactory.ingress")
 
 
-class Settle(Protocol):
-    """How a record is given back, exactly once."""
+class Consumer(Protocol):
+    """What the pipeline asks of the consumer. See `RecordConsumer`."""
 
-    def __call__(self, delivery: Delivery, *, disposed: bool) -> None:
-        """See `RecordConsumer.settle`."""
+    def settle(self, delivery: Delivery, *, disposed: bool) -> None:
+        """Give a record back, exactly once."""
+
+    def halt(self, reason: str) -> None:
+        """Stop consuming, stay in the group, and say why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Who decides."""
+
+    group_id: str
+    name: str
+    """For people: which process it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,48 +73,42 @@ class PipelineLimits:
     """Bounds of one pipeline."""
 
     decisions: DecisionLimits
-    concurrency: int
-    """Records worked on at the same time; each has at most one call to Temporal or Kafka under way."""
+    dead_letters: ShareLimit
 
 
 class Pipeline:
-    """Takes records and disposes of them, a bounded number at a time, in no particular order."""
+    """Takes records and disposes of them, in no particular order; whoever hands them in bounds how many."""
 
-    def __init__(  # noqa: PLR0913 -- the two ports come with the dependency whose absence they may report
+    def __init__(
         self,
         in_force: Callable[[], InForce],
-        starter: Starter,
-        dead_letters: DeadLetterSink,
-        settle: Settle,
+        effects: Effects,
+        consumer: Consumer,
+        member: Member,
         limits: PipelineLimits,
-        *,
-        temporal: Dependency,
-        kafka: Dependency,
     ) -> None:
         """Wire the pipeline; `run` makes it work.
 
         Args:
-            in_force: what decides now, asked for once per record.
-            starter: starts runs.
-            dead_letters: keeps what can't be started.
-            settle: told when a record is disposed, or left undone.
+            in_force: what decides now, asked for once per batch of records.
+            effects: make decisions durable.
+            consumer: told when a record is disposed or left undone, and when to halt.
+            member: named in the log of revisions.
             limits: bounds.
-            temporal: is waited for when a start fails for now.
-            kafka: is waited for when a dead letter fails for now.
         """
         self._in_force = in_force
-        self._starter = starter
-        self._dead_letters = dead_letters
-        self._settle = settle
+        self._effects = effects
+        self._consumer = consumer
+        self._member = member
         self._limits = limits
-        self._temporal = temporal
-        self._kafka = kafka
-        self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._share = DeadLetterShare(limits.dead_letters)
+        self._halted = False
+        self._pins = Pins()
+        self._batches: asyncio.Queue[Sequence[Delivery]] = asyncio.Queue()
 
     def accept(self, deliveries: Sequence[Delivery]) -> None:
-        """Queue records; whoever hands them in bounds how many. In the event loop's thread."""
-        for delivery in deliveries:
-            self._deliveries.put_nowait(delivery)
+        """Queue records. In the event loop's thread."""
+        self._batches.put_nowait(deliveries)
 
     async def run(self) -> None:
         """Work until cancelled.
@@ -107,74 +116,115 @@ class Pipeline:
         Raises:
             ExceptionGroup: a bug, or a producer that is broken for good.
         """
+        loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._limits.concurrency):
-                group.create_task(self._work())
+            while True:
+                pinned, new = self._pins.pin(await self._batches.get(), self._in_force(), loop.create_future)
+                if new:
+                    group.create_task(self._log(new))
+                for delivery, pin in pinned:
+                    group.create_task(self._work(delivery, pin))
 
-    async def _work(self) -> None:
-        while True:
-            delivery = await self._deliveries.get()
-            disposed = await self._dispose(delivery)
-            if not disposed:
-                metrics.DECISIONS.labels(LEFT).inc()
-            self._settle(delivery, disposed=disposed)
+    async def _log(self, pins: Sequence[Pin]) -> None:
+        member = self._member
+        lines = [
+            IngressRevision(
+                member.group_id, *pin.assignment.partition, pin.from_offset, pin.in_force.revision, member.name
+            )
+            for pin in pins
+        ]
+        logged = True
+        try:
+            await self._effects.log_revisions(lines, lambda: all(pin.assignment.withdrawn for pin in pins))
+        except Unavailable:
+            logged = False
+        for pin in pins:
+            pin.logged.set_result(logged)
 
-    async def _dispose(self, delivery: Delivery) -> bool:
+    def _line(self, pin: Pin) -> IngressRevision:
+        topic, partition = pin.assignment.partition
+        return IngressRevision(
+            self._member.group_id, topic, partition, pin.from_offset, pin.in_force.revision, self._member.name
+        )
+
+    async def _work(self, delivery: Delivery, pin: Pin) -> None:
+        disposed = await self._dispose(delivery.record, delivery.assignment, pin)
+        if not disposed:
+            metrics.DECISIONS.labels(LEFT).inc()
+        self._consumer.settle(delivery, disposed=disposed)
+
+    async def _dispose(self, record: Record, assignment: Assignment, pin: Pin) -> bool:
         """Make every decision durable; False if the record's next owner is to do that.
 
         A record of a withdrawn assignment is read again anyway. Leaving it keeps rebalances and shutdowns short, also
         while a dependency is away.
         """
-        record, assignment = delivery.record, delivery.assignment
-        if assignment.withdrawn:
+        if assignment.withdrawn or self._has_halted() or not (pin.logged.done() or await asyncio.shield(pin.logged)):
             return False
-        decisions = self._decide(record)
         try:
-            for decision in decisions:
-                match decision:
-                    case StartRun():
-                        await self._start(record, decision, assignment)
-                    case DeadLetter():
-                        await self._dead_letter(decision, assignment)
-                    case Paused():
-                        metrics.DECISIONS.labels(PAUSED).inc()
-                    case BeforeActivation():
-                        metrics.DECISIONS.labels(BEFORE_ACTIVATION).inc()
-        except Unavailable:
+            reading, decisions = await self._decide(record, pin.in_force, assignment)
+            self._note(next((decision.reason for decision in decisions if isinstance(decision, DeadLetter)), None))
+            dispositions = [await self._carry_out(record, decision, assignment) for decision in decisions]
+            event = reading.event if isinstance(reading, ReadEvent) else None
+            decided = Decided(record, event, pin.in_force.revision, dispositions)
+            await self._effects.tell(decided, lambda: assignment.withdrawn)
+        except (Unavailable, Abandoned):
             return False
-        if not decisions:
+        if self._has_halted():
+            return False
+        for disposition in dispositions:
+            metrics.DECISIONS.labels(disposition.decision).inc()
+        if not dispositions:
             metrics.DECISIONS.labels(FILTERED).inc()
         return True
 
-    def _decide(self, record: Record) -> Sequence[Decision]:
+    async def _decide(
+        self, record: Record, in_force: InForce, assignment: Assignment
+    ) -> tuple[Reading, Sequence[Decision]]:
+        reading: Reading
         try:
-            return decide(record, self._in_force(), self._limits.decisions)
+            reading = await self._effects.read(record, in_force, lambda: assignment.withdrawn)
+            match reading:
+                case ReadEvent():
+                    return reading, decide(reading, in_force, self._limits.decisions)
+                case NoEvent():
+                    return reading, []
+        except Unavailable:
+            raise
         except Exception as error:
             # Deciding is a pure function of the record: it would fail again, in a crash loop that stops the partition.
             log.exception("record_undecidable", topic=record.topic, partition=record.partition, offset=record.offset)
-            return [DeadLetter(record, "internal_error", f"{type(error).__name__}: {error}")]
+            reading = DeadLetter(record, "internal_error", f"{type(error).__name__}: {error}")
+        return reading, [reading]
 
-    async def _start(self, record: Record, decision: StartRun, assignment: Assignment) -> None:
-        request_id = new_request_id()
-        began = time.perf_counter()
-        failpoint("ingress.before_start")
-        try:
-            start = await self._temporal.insist(
-                lambda: self._starter.start(decision.run, request_id), unless=lambda: assignment.withdrawn
-            )
-        except Refused as refused:
-            await self._dead_letter(
-                DeadLetter(record, refused.reason, refused.message, decision.definition), assignment
-            )
-            return
-        failpoint("ingress.after_start")
-        metrics.START_SECONDS.observe(time.perf_counter() - began)
-        metrics.DECISIONS.labels(start.value).inc()
-        if start is Start.ALREADY_STARTED:
-            log.debug("duplicate_refused", run=decision.run.run_id, event_id=decision.run.trigger.id)
+    async def _carry_out(self, record: Record, decision: Decision, assignment: Assignment) -> Disposition:
+        match decision:
+            case StartRun(run, definition):
+                try:
+                    start = await self._effects.start(run, lambda: assignment.withdrawn)
+                except Refused as refused:
+                    self._note(refused.reason)
+                    letter = DeadLetter(record, refused.reason, refused.message, definition)
+                    return await self._dead_letter(letter, assignment)
+                return Disposition(start.value, definition, run.run_id)
+            case Paused(run, definition):
+                return Disposition(PAUSED, definition, run.run_id)
+            case BeforeActivation(definition):
+                return Disposition(BEFORE_ACTIVATION, definition)
+            case DeadLetter():
+                return await self._dead_letter(decision, assignment)
 
-    async def _dead_letter(self, letter: DeadLetter, assignment: Assignment) -> None:
-        await self._kafka.insist(lambda: self._dead_letters.write(letter), unless=lambda: assignment.withdrawn)
-        metrics.DECISIONS.labels(DEAD_LETTERED).inc()
-        metrics.DEAD_LETTERS.labels(letter.reason).inc()
-        log.warning("dead_lettered", id=letter.id, reason=letter.reason, message=letter.message)
+    async def _dead_letter(self, letter: DeadLetter, assignment: Assignment) -> Disposition:
+        if not self._has_halted():
+            await self._effects.dead_letter(letter, lambda: assignment.withdrawn or self._has_halted())
+        return Disposition(DEAD_LETTERED, letter.definition, None, letter.reason, letter.message)
+
+    def _note(self, reason: str | None) -> None:
+        self._share.note(reason)
+        if not self._has_halted() and (problem := self._share.problem()) is not None:
+            self._halted = True
+            log.error("halted", problem=problem)
+            self._consumer.halt(problem)
+
+    def _has_halted(self) -> bool:
+        return self._halted

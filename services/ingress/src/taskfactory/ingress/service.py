@@ -1,20 +1,23 @@
 """The wiring of ingress: what is made of what, in which order it starts and ends."""
 
 import asyncio
+import os
+import socket
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from functools import cached_property
 from typing import Any, Final
-
-from temporalio.client import Client
 
 from taskfactory.ingress.consumer import RecordConsumer
 from taskfactory.ingress.definition_watch import DefinitionWatch
 from taskfactory.ingress.deliveries import Delivery
+from taskfactory.ingress.effects import Dependencies, Effects, Ports
 from taskfactory.ingress.flow import Limits
-from taskfactory.ingress.pipeline import Pipeline, PipelineLimits
+from taskfactory.ingress.pipeline import Member, Pipeline
 from taskfactory.ingress.retrying import Dependency
+from taskfactory.ingress.revision_log import RegistryRevisions
 from taskfactory.ingress.settings import IngressSettings
-from taskfactory.intake import DeadLetterSink, DecisionLimits, KafkaDeadLetters, TemporalStarter
+from taskfactory.intake import EventReader, KafkaDeadLetters, KafkaDecisionStream, TemporalStarter, schema_registry
 from taskfactory.registry import DefinitionListener, DefinitionStore, open_engine
 from taskfactory.runtime import Outage, Shared, masked
 
@@ -43,19 +46,33 @@ class Ingress:
         """
         settings = self.settings
         shared.health.add_check("kafka", lambda: "not consuming yet")
-        engine = open_engine(settings.database_url.get_secret_value(), pool_size=2)
-        watch = DefinitionWatch(DefinitionStore(engine).changes, DefinitionListener(engine))
-        shared.health.add_check("definitions", watch.problem)
-        dead_letters = KafkaDeadLetters(settings.dead_letter_config(), settings.dlq_topic)
-        try:
+        async with AsyncExitStack() as opened:
+            engine = open_engine(settings.database_url.get_secret_value(), pool_size=3)
+            opened.callback(engine.dispose)
+            watch = DefinitionWatch(DefinitionStore(engine).changes, DefinitionListener(engine))
+            shared.health.add_check("definitions", watch.problem)
+            dead_letters = KafkaDeadLetters(settings.librdkafka(), settings.dlq_topic)
+            opened.push_async_callback(asyncio.to_thread, dead_letters.close, FLUSH_SECONDS)
+            decisions = None
+            if settings.decision_stream:
+                decisions = KafkaDecisionStream(settings.librdkafka(), settings.decisions_topic)
+                opened.push_async_callback(asyncio.to_thread, decisions.close, FLUSH_SECONDS)
+            registry = schema_registry(settings)
+            if registry is not None:
+                opened.push_async_callback(registry.close)
             client = await shared.temporal(settings)
             if client is not None:
-                await self._work(shared, client, watch, dead_letters)
-        finally:
-            await asyncio.to_thread(dead_letters.close, FLUSH_SECONDS)
-            engine.dispose()
+                starter = TemporalStarter(
+                    client,
+                    settings.orchestrator_queue,
+                    eager="orchestrator" in shared.names,
+                    max_input_bytes=settings.max_run_input_bytes,
+                )
+                reader = EventReader(settings.max_event_bytes, registry)
+                ports = Ports(reader, starter, dead_letters, RegistryRevisions(engine), decisions)
+                await self._work(shared, watch, ports)
 
-    async def _work(self, shared: Shared, client: Client, watch: DefinitionWatch, dead_letters: DeadLetterSink) -> None:
+    async def _work(self, shared: Shared, watch: DefinitionWatch, ports: Ports) -> None:
         settings = self.settings
         loop = asyncio.get_running_loop()
 
@@ -68,24 +85,26 @@ class Ingress:
             Limits(settings.max_in_flight, settings.max_in_flight_bytes),
             deliver,
         )
-        temporal, kafka = Dependency("temporal"), Dependency("dead_letters")
+        dependencies = Dependencies(
+            schema_registry=Dependency("schema_registry"),
+            temporal=Dependency("temporal"),
+            dead_letters=Dependency("dead_letters"),
+            registry=Dependency("registry"),
+            decisions=Dependency("decisions"),
+        )
         pipeline = Pipeline(
             lambda: watch.current,
-            TemporalStarter(
-                client,
-                settings.orchestrator_queue,
-                eager="orchestrator" in shared.names,
-                max_input_bytes=settings.max_run_input_bytes,
-            ),
-            dead_letters,
-            consumer.settle,
-            PipelineLimits(DecisionLimits(settings.max_event_bytes, settings.max_hops), settings.max_concurrent_starts),
-            temporal=temporal,
-            kafka=kafka,
+            Effects(ports, dependencies, settings.max_concurrent_starts),
+            consumer,
+            Member(settings.kafka_group_id, f"{socket.gethostname()}-{os.getpid()}"),
+            settings.pipeline_limits(),
         )
         shared.health.add_check("kafka", consumer.problem)
-        shared.health.add_check("starts", temporal.problem)
-        shared.health.add_check("dead_letters", kafka.problem)
+        shared.health.add_check("schema_registry", dependencies.schema_registry.problem)
+        shared.health.add_check("starts", dependencies.temporal.problem)
+        shared.health.add_check("dead_letters", dependencies.dead_letters.problem)
+        shared.health.add_check("registry", dependencies.registry.problem)
+        shared.health.add_check("decisions", dependencies.decisions.problem)
         async with asyncio.TaskGroup() as parts:
             background = [parts.create_task(watch.follow()), parts.create_task(pipeline.run())]
             await self._consume(shared, watch, consumer)

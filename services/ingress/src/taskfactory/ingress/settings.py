@@ -2,11 +2,15 @@
 
 from pydantic import Field
 
+from taskfactory.ingress.dead_letter_share import ShareLimit
+from taskfactory.ingress.pipeline import PipelineLimits
+from taskfactory.intake import DecisionLimits
 from taskfactory.runtime import (
     CommaList,
     DatabaseSettings,
     KafkaSettings,
     ProcessSettings,
+    SchemaRegistrySettings,
     TemporalSettings,
     TopicSettings,
 )
@@ -14,7 +18,9 @@ from taskfactory.runtime import (
 MIB = 1024 * 1024
 
 
-class IngressSettings(ProcessSettings, KafkaSettings, DatabaseSettings, TemporalSettings, TopicSettings):
+class IngressSettings(
+    ProcessSettings, KafkaSettings, DatabaseSettings, SchemaRegistrySettings, TemporalSettings, TopicSettings
+):
     """`TASKFACTORY_KAFKA_TOPICS` and so on; the blocks it is put together from say the rest."""
 
     kafka_topics: CommaList = Field(("events",), min_length=1)
@@ -25,6 +31,10 @@ class IngressSettings(ProcessSettings, KafkaSettings, DatabaseSettings, Temporal
     """A larger record value is dead-lettered as `too_large` without being decoded."""
     max_hops: int = Field(10, ge=0)
     """Reactions that a chain of events may have; an event that has come further is dead-lettered as `too_many_hops`."""
+    max_dead_letter_share: float = Field(0.5, ge=0, le=1)
+    """Above this share of dead letters among the latest records, ingress stops and says so; 1 never stops."""
+    dead_letter_window: int = Field(1000, ge=10)
+    """How many records are the latest ones; at least a tenth of them must have been dead-lettered."""
     max_run_input_bytes: int = Field(2 * MIB - 64 * 1024, ge=1, le=4_000_000)
     """A larger encoded RunInput is dead-lettered; Temporal's own limit (`limit.blobSize.error`) is 2 MiB by default."""
     max_in_flight: int = Field(1000, ge=1)
@@ -54,16 +64,9 @@ class IngressSettings(ProcessSettings, KafkaSettings, DatabaseSettings, Temporal
         }
         return defaults | given | fixed
 
-    def dead_letter_config(self) -> dict[str, str]:
-        """The librdkafka properties of the producer of dead letters."""
-        defaults = {"compression.type": "zstd"}
-        fixed = {
-            "enable.idempotence": "true",
-            # The broker decides what is too large, not the client.
-            "message.max.bytes": "1000000000",
-            # Brokers apply their size limit to whole batches: alone, a refusal concerns exactly one dead letter.
-            "batch.num.messages": "1",
-            # The sender repeats by itself, so an attempt need not outlive a patient reader.
-            "message.timeout.ms": "30000",
-        }
-        return defaults | self.librdkafka() | fixed
+    def pipeline_limits(self) -> PipelineLimits:
+        """The bounds of the pipeline."""
+        return PipelineLimits(
+            DecisionLimits(self.max_hops),
+            ShareLimit(self.max_dead_letter_share, self.dead_letter_window, self.dead_letter_window // 10),
+        )

@@ -7,10 +7,12 @@ from typing import Final, NamedTuple
 from pydantic import ValidationError
 
 from taskfactory.definitions import outcome_id
-from taskfactory.envelope import EventEnvelope, Outcome, RunRef, TaskRef
+from taskfactory.envelope import CHAIN, EventEnvelope, Outcome, RunRef, TaskRef
 from taskfactory.envelope.outcome import TYPE_PREFIX
 from taskfactory.registry import EndedRun, EndedTask, Finished, RunContext
 
+LONGEST_CHAIN: Final = 50
+"""Names that an outcome carries at most: the latest ones."""
 SOURCE: Final = "/taskfactory/"
 """The definition's name is appended: an outcome's identity is `(source, id)`."""
 
@@ -114,4 +116,10 @@ def _envelope(kind: str, id_: str, ended_at: datetime, outcome: Outcome, context
         traceparent=event.traceparent,
         tracestate=event.tracestate,
         hops=(event.hops or 0) + 1,
+        **{CHAIN: _chain(event.chain, context.activity.name)},
     )
+
+
+def _chain(so_far: str | None, name: str) -> str:
+    """Which definitions led here, so that a loop can be told by the names in it."""
+    return " ".join([*(so_far or "").split(), name][-LONGEST_CHAIN:])

@@ -93,6 +93,7 @@ class EnvelopeProducer:
         *,
         fmt: Format = "structured",
         keys: Sequence[bytes | None] | None = None,
+        schema_id: int | None = None,
     ) -> None:
         """Produce all envelopes and wait for all acknowledgements.
 
@@ -103,14 +104,17 @@ class EnvelopeProducer:
             envelopes: The events. An empty list is sent at once.
             fmt: The wire format.
             keys: One record key per envelope; None stands for the envelope's own (`partitionkey`, then `subject`).
+            schema_id: See `encode`.
 
         Raises:
             DeliveryFailed: At least one was not acknowledged in time, or was refused.
             RuntimeError: The producer is closed.
-            ValueError: `keys` has another length than `envelopes`.
+            ValueError: `keys` has another length than `envelopes`, or `schema_id` does not go with `fmt`.
         """
         chosen = [None] * len(envelopes) if keys is None else keys
-        records = [encode(envelope, fmt, key) for envelope, key in zip(envelopes, chosen, strict=True)]
+        records = [
+            encode(envelope, fmt, key, schema_id=schema_id) for envelope, key in zip(envelopes, chosen, strict=True)
+        ]
         deliveries = Deliveries([envelope.identity for envelope in envelopes])
         with self._send_in_progress():
             deadline = time.monotonic() + self._timeout_s

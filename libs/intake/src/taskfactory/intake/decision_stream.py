@@ -1,0 +1,118 @@
+"""The decision stream: one envelope for each record that ingress has decided about, on a topic of its own.
+
+It is for people and programs that watch what ingress does; nothing of taskfactory reads it. An envelope's id is the
+record's coordinates, so a record that is decided again gives the same id again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+from taskfactory.definitions import RegisteredDefinition
+from taskfactory.envelope import TYPE_PREFIX, EventEnvelope, encode
+from taskfactory.intake.kafka_writer import KafkaWriter
+from taskfactory.intake.records import Record
+
+TYPE: Final = f"{TYPE_PREFIX}record.decided"
+SOURCE: Final = "/taskfactory/ingress"
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """What became of a record for one definition, or for all of them."""
+
+    decision: str
+    """`started`, `already_started`, `paused`, `before_activation` or `dead_lettered`."""
+    definition: RegisteredDefinition | None = None
+    """None: the record itself was at fault."""
+    run_id: str | None = None
+    reason: str | None = None
+    """A dead letter's code."""
+    message: str | None = None
+    """A dead letter's sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A record and everything that became of it; without a disposition, no definition matched."""
+
+    record: Record
+    event: Mapping[str, Any] | None
+    """The envelope's JSON form; None if there was none to be read."""
+    revision: int
+    dispositions: Sequence[Disposition]
+
+
+class DecisionStream(Protocol):
+    """Where decisions are told."""
+
+    async def publish(self, decided: Decided) -> None:
+        """Return when it is durable.
+
+        Raises:
+            Unavailable: not now; the same may be published again.
+        """
+
+
+class KafkaDecisionStream:
+    """Publishes decisions to a topic."""
+
+    def __init__(self, config: Mapping[str, str], topic: str) -> None:
+        """Create the producer; nothing is connected yet.
+
+        Raises:
+            KafkaException: librdkafka refuses the configuration.
+        """
+        batched = {"linger.ms": "20", "compression.type": "zstd", "message.timeout.ms": "30000"}
+        self._writer = KafkaWriter({**batched, **config}, topic)
+
+    async def publish(self, decided: Decided) -> None:
+        """See `DecisionStream.publish`."""
+        record = encode(envelope_of(decided, datetime.now(UTC)), key=decided.record.key)
+        await self._writer.write(record.key, record.value, record.headers)
+
+    def close(self, timeout: float) -> None:
+        """Wait up to `timeout` seconds for what is under way, then stop."""
+        self._writer.close(timeout)
+
+
+def envelope_of(decided: Decided, now: datetime) -> EventEnvelope:
+    """What is published about a record."""
+    record, event = decided.record, decided.event or {}
+    data: dict[str, Any] = {
+        "record": {
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "timestamp": record.timestamp,
+        },
+        "event": {name: event[name] for name in ("source", "id", "type", "subject", "time") if name in event},
+        "revision": decided.revision,
+        "filtered": not decided.dispositions,
+        "decisions": [_told(disposition) for disposition in decided.dispositions],
+    }
+    return EventEnvelope(
+        id=f"{record.topic}/{record.partition}/{record.offset}",
+        source=SOURCE,
+        type=TYPE,
+        subject=event.get("subject"),
+        time=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        datacontenttype="application/json",
+        causationid=event.get("id"),
+        data=data,
+    )
+
+
+def _told(disposition: Disposition) -> dict[str, Any]:
+    definition = disposition.definition
+    told = {
+        "decision": disposition.decision,
+        "activity": None
+        if definition is None
+        else {"id": definition.id, "name": definition.definition.name, "version": definition.version},
+        "run": disposition.run_id,
+        "reason": disposition.reason,
+        "message": disposition.message and disposition.message.encode("utf-8", "backslashreplace").decode(),
+    }
+    return {name: value for name, value in told.items() if value is not None}
