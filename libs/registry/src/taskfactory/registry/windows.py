@@ -129,19 +129,24 @@ def _insert(connection: Connection, windows: Iterable[tuple[WindowAsk, int]]) ->
     return frozenset(LedgerKey(activity_id, bytes(digest), generation) for activity_id, digest, generation in inserted)
 
 
-def _held_standings(connection: Connection, asks: Sequence[WindowAsk]) -> dict[LedgerKey, Standing]:
-    """How the keys that these events have stand, until this transaction ends; each key has a window."""
-    if not asks:
-        return {}
-    connection.execute(_LOCK, arrays("k", _KEY, sorted({ask.key for ask in asks})))
+def standings_of(connection: Connection, asks: Sequence[WindowAsk]) -> dict[LedgerKey, Standing]:
+    """How these events' keys stand, as far as it matters to them; without the keys' locks, only as of now."""
     standings: dict[LedgerKey, Standing] = {}
-    # Not in the statement above: what others committed while it waited is seen only by the next one.
     for row in connection.execute(_STANDING, arrays("a", _ASKED, map(_asked, asks))):
         key = LedgerKey(row.activity_id, bytes(row.digest), row.generation)
         before = standings.get(key, Standing())
         openings = (*before.openings, *([] if row.near is None else [row.near.replace(tzinfo=UTC)]))
         standings[key] = Standing(row.number or 0, openings, row.line and row.line.replace(tzinfo=UTC))
     return standings
+
+
+def _held_standings(connection: Connection, asks: Sequence[WindowAsk]) -> dict[LedgerKey, Standing]:
+    """The same, holding until this transaction ends; each key has a window."""
+    if not asks:
+        return {}
+    connection.execute(_LOCK, arrays("k", _KEY, sorted({ask.key for ask in asks})))
+    # Not in the statement above: what others committed while it waited is seen only by the next one.
+    return standings_of(connection, asks)
 
 
 def _asked(ask: WindowAsk) -> tuple[Any, ...]:
