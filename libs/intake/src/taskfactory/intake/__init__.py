@@ -1,12 +1,23 @@
 """From a Kafka record to started runs: decode, decide, start, dead-letter. Used by ingress and by operators' commands.
 
 Reading order: `reading` (the event in a record), `decisions` (what follows from it; pure), `starter` (Temporal),
-`dead_letters` (what is kept of a X
+`dead_letters` (what is kept of a record that no run comes of) and `dead_letter_topic` (where). For commands: `history`
+and `letters` (what was), `disposer` (one record, decided and disposed of), `redrive`, `replay` and `reruns`.
 """
 
-from taskfactory.intake.dead_letter_topic import DeadLetterSink, KafkaDeadLetters
-from taskfactory.intake.dead_letters import DeadLetter, StoredLetter
-from taskfactory.intake.decision_stream import Decided, DecisionStream, KafkaDecisionStream
+from taskfactory.intake.dead_letter_topic import (
+    DeadLetterSink,
+    KafkaDeadLetters,
+)
+from taskfactory.intake.dead_letters import (
+    DeadLetter,
+    StoredLetter,
+)
+from taskfactory.intake.decision_stream import (
+    Decided,
+    DecisionStream,
+    KafkaDecisionStream,
+)
 from taskfactory.intake.decisions import (
     BeforeActivation,
     Decision,
@@ -16,14 +27,46 @@ from taskfactory.intake.decisions import (
     decide,
     decision_of,
 )
-from taskfactory.intake.disposer import Disposer
-from taskfactory.intake.disposition import Disposition, DispositionKind
-from taskfactory.intake.history import History, OffsetRange, Progress, Reading, Span, UnknownTopic, open_history
-from taskfactory.intake.in_force import InForce
-from taskfactory.intake.kafka_writer import KafkaWriter, TooLarge, WriterFailed
-from taskfactory.intake.letters import LetterFilter, Letters, read_letters, read_originals
-from taskfactory.intake.loading import applied_to_the_past, load_in_force
-from taskfactory.intake.pacing import Pace
+from taskfactory.intake.disposer import (
+    Disposer,
+)
+from taskfactory.intake.disposition import (
+    Disposition,
+    DispositionKind,
+)
+from taskfactory.intake.history import (
+    History,
+    OffsetRange,
+    Progress,
+    Reading,
+    Span,
+    UnknownTopic,
+    open_history,
+)
+from taskfactory.intake.in_force import (
+    InForce,
+)
+from taskfactory.intake.kafka_writer import (
+    KafkaWriter,
+    TooLarge,
+    WriterFailed,
+)
+from taskfactory.intake.letters import (
+    LetterFilter,
+    Letters,
+    read_letters,
+    read_originals,
+)
+from taskfactory.intake.loading import (
+    applied_to_the_past,
+    load_in_force,
+)
+from taskfactory.intake.pacing import (
+    Pace,
+)
+from taskfactory.intake.past_events import (
+    PastEvents,
+)
 from taskfactory.intake.positions import (
     AtOffset,
     AtTime,
@@ -34,17 +77,56 @@ from taskfactory.intake.positions import (
     parse_moment,
     parse_position,
 )
-from taskfactory.intake.reading import EventReader, NoEvent, ReadEvent, ReadResult, read_event
-from taskfactory.intake.records import Record, record_from_message
-from taskfactory.intake.redrive import GONE, Redriven, Redriver
-from taskfactory.intake.rehearsal import RehearsedLetters, RehearsedResolutions, RehearsedStarts
-from taskfactory.intake.replay import Replay, in_parallel
-from taskfactory.intake.schema_registry import schema_registry
-from taskfactory.intake.settings import IntakeSettings
-from taskfactory.intake.starter import Refused, Start, Starter, TemporalStarter, new_request_id
-from taskfactory.intake.unavailable import Unavailable
+from taskfactory.intake.reading import (
+    EventReader,
+    NoEvent,
+    ReadEvent,
+    ReadResult,
+    read_event,
+)
+from taskfactory.intake.records import (
+    Record,
+    record_from_message,
+)
+from taskfactory.intake.redrive import (
+    GONE,
+    Redriven,
+    Redriver,
+)
+from taskfactory.intake.rehearsal import (
+    RehearsedLetters,
+    RehearsedResolutions,
+    RehearsedStarts,
+)
+from taskfactory.intake.replay import (
+    Replay,
+    in_parallel,
+)
+from taskfactory.intake.reruns import (
+    COULD_NOT,
+    Rerun,
+    Rerunner,
+    RerunResult,
+)
+from taskfactory.intake.schema_registry import (
+    schema_registry,
+)
+from taskfactory.intake.settings import (
+    IntakeSettings,
+)
+from taskfactory.intake.starter import (
+    Refused,
+    Start,
+    Starter,
+    TemporalStarter,
+    new_request_id,
+)
+from taskfactory.intake.unavailable import (
+    Unavailable,
+)
 
 __all__ = [
+    "COULD_NOT",
     "GONE",
     "AtOffset",
     "AtTime",
@@ -73,6 +155,7 @@ __all__ = [
     "NoEvent",
     "OffsetRange",
     "Pace",
+    "PastEvents",
     "Paused",
     "Position",
     "Progress",
@@ -87,6 +170,9 @@ __all__ = [
     "RehearsedResolutions",
     "RehearsedStarts",
     "Replay",
+    "Rerun",
+    "RerunResult",
+    "Rerunner",
     "Span",
     "Start",
     "StartRun",

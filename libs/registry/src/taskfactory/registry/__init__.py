@@ -20,6 +20,7 @@ from taskfactory.registry.generations import ByHand, GenerationRow, KeyNeverSeen
 from taskfactory.registry.ingress_revisions import IngressRevision, IngressRevisions
 from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
 from taskfactory.registry.partitions import drop_expired, ensure_partitions
+from taskfactory.registry.past_runs import PastRun, RunSelection
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
 from taskfactory.registry.revisions import next_revision
 from taskfactory.registry.run_end import OpenTasks
@@ -74,6 +75,7 @@ __all__ = [
     "OpenTasks",
     "OutcomesConfig",
     "PageLimit",
+    "PastRun",
     "PlannedRun",
     "QueueCheck",
     "QueueKind",
@@ -87,6 +89,7 @@ __all__ = [
     "RunCursor",
     "RunEnd",
     "RunRow",
+    "RunSelection",
     "RunState",
     "RunStore",
     "SchemaMismatch",

@@ -166,15 +166,17 @@ def _require_found(filters: Filters, rows: Sequence[Any]) -> None:
 def runs_table(rows: Sequence[RunRow]) -> Table:
     """Runs as people read them: short cells first, the id and the reason of a failure last, for they are long."""
     return Table(
-        ("STARTED", "STATE", "DEFINITION", "TASKS", "TOOK", "EVENT", "RUN", "REASON"),
+        ("STARTED", "STATE", "DEFINITION", "GENERATION", "TASKS", "TOOK", "EVENT", "KEY", "RUN", "REASON"),
         [
             (
                 moment(row.started_at),
                 row.state,
                 f"{row.activity_name}@{row.version}",
+                "-" if row.generation == 1 else str(row.generation),
                 str(row.task_count),
                 "-" if row.ended_at is None else took(row.ended_at - row.started_at),
                 f"{row.event_type} {row.event_id}",
+                row.dedupe_key,
                 row.run_id,
                 reason(row.error),
             )

@@ -34,6 +34,8 @@ OWN_COMMANDS: Final = {
     "replay": ("taskfactory.cli.replay:replay", "Start what a definition missed in a topic's history."),
     "delete": ("taskfactory.cli.delete:delete", "Remove topic mappings."),
     "get": ("taskfactory.cli.get:get", "Show definitions, mappings, runs or tasks."),
+    "dedupe": ("taskfactory.cli.dedupe:app", "Show dedupe keys, and let one fire again."),
+    "runs": ("taskfactory.cli.runs:app", "Run failed runs again."),
     "events": ("taskfactory.cli.events:app", "Produce events."),
     "outcomes": ("taskfactory.cli.outcomes:app", "Read outcomes."),
     "config": ("taskfactory.cli.config:config", "Show the settings in force, and where each comes from."),
