@@ -24,6 +24,7 @@ from taskfactory.definitions.loading import (
     load_documents,
     parse_definition,
     parse_mapping,
+    trusted_definition,
 )
 from taskfactory.definitions.mapping import MappingFailed, RecordParts, map_record
 from taskfactory.definitions.matching.flatten import EventTooDeep
@@ -78,5 +79,6 @@ __all__ = [
     "render_tasks",
     "run_id_in_generation",
     "task_id",
+    "trusted_definition",
     "workflow_id",
 ]
