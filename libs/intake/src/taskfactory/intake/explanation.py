@@ -104,7 +104,7 @@ class Answered:
             placed: the event is a record at its coordinates, so that a run which says that it came from there did.
         """
         if self.letter is not None:
-            return self._settle_letter(facts.resolutions.get(self.letter.id)) if placed else self
+            return self._settle_letter(self.letter, facts.resolutions) if placed else self
         if self.run is None or self.answer is not Answer.WOULD_START:
             return self
         keys = claim_keys(self.run)
@@ -127,17 +127,17 @@ class Answered:
         if placed and place == (trigger.topic, trigger.partition, trigger.offset):
             answer, sentence = Answer.STARTED, f"this record started run {run.run_id} ({run.state})"
         else:
-            origin = "" if run.topic is None else f", started by {run.topic}/{run.partition}/{run.offset}"
+            origin = "" if run.topic is None else f" at {run.topic}/{run.partition}/{run.offset}"
             same = (run.event_source, run.event_id) == (trigger.source, trigger.id)
             event = "this event" if same else f"event {run.event_id} of {run.event_source}"
             answer = Answer.DUPLICATE
-            sentence = f"duplicate of run {run.run_id} ({run.state}), which {event} has{origin}"
+            sentence = f"duplicate of run {run.run_id} ({run.state}), started by {event}{origin}"
         return replace(self, answer=answer, sentence=sentence, held_by=run)
 
-    def _settle_letter(self, resolution: str | None) -> "Answered":
-        if resolution is None:
-            return self
-        return replace(self, sentence=f"{self.sentence} (the letter was {resolution})", resolution=resolution)
+    def _settle_letter(self, letter: DeadLetter, resolutions: Mapping[str, str]) -> "Answered":
+        resolution = resolutions.get(letter.id)
+        place = f"letter {letter.id}" + (f" was {resolution}" if resolution else "")
+        return replace(self, sentence=f"{self.sentence} ({place})", resolution=resolution)
 
 
 def explain_event(

@@ -5,6 +5,7 @@ come in the order of their offsets, in pages, from one snapshot.
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,7 +13,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
-from taskfactory.definitions import DedupeKey, RunInput, event_identity
+from taskfactory.definitions import (
+    DedupeKey,
+    InvalidDefinitions,
+    RegisteredDefinition,
+    RunInput,
+    event_identity,
+    parse_definition,
+)
 from taskfactory.registry import activations
 from taskfactory.registry.claims import LedgerKey
 from taskfactory.registry.columns import arrays, unnest
@@ -57,6 +65,12 @@ _PATIENCE: Final = text(
 _RESOLUTIONS: Final = text("""
     SELECT DISTINCT ON (letter_id) letter_id, resolution FROM dead_letter_resolutions
     WHERE letter_id = ANY(CAST(:letter_ids AS text[])) ORDER BY letter_id, attempts DESC
+""")
+_DISABLED: Final = text("""
+    SELECT d.name, d.id AS definition_id, d.version, v.spec
+    FROM activity_definitions d
+    JOIN activity_definition_versions v ON v.definition_id = d.id AND v.version = d.version
+    WHERE NOT d.enabled ORDER BY d.name
 """)
 _RELEASED: Final = text("""
     SELECT activity_id, digest, max(generation) AS generation FROM dedupe_releases
@@ -184,6 +198,14 @@ class Evidence:
     def changes(self, since: int | None, until: int) -> activations.DefinitionChanges:
         """Which definitions changed after one revision and up to another, and how they stood there."""
         return in_transaction(self._engine, lambda connection: activations.changes(connection, since, until))
+
+    def disabled(self) -> list[RegisteredDefinition]:
+        """Definitions that are registered and not enabled, by name; without those that this version can't read."""
+        found: list[RegisteredDefinition] = []
+        for row in self._rows(_DISABLED, {}):
+            with suppress(InvalidDefinitions):
+                found.append(RegisteredDefinition(str(row.definition_id), row.version, parse_definition(row.spec)))
+        return found
 
     def generations(self, revision: int) -> dict[tuple[str, bytes], int]:
         """By activity id and key digest: the generation of keys that were released up to a revision."""
