@@ -18,8 +18,7 @@ from taskfactory.cli.inspection import InspectionSettings, history, temporal
 from taskfactory.cli.output import Output, Table, show
 from taskfactory.cli.settings import reaching
 from taskfactory.definitions import ActivityDefinition, DefinitionSet, RegisteredDefinition
-from taskfactory.intake import DeadLetter, InForce, Record, Unavailable
-from taskfactory.intake.decisions import ReadEvent, read_event
+from taskfactory.intake import DeadLetter, InForce, ReadEvent, Record, Unavailable, read_event
 from taskfactory.intake.executions import TemporalExecutions
 from taskfactory.intake.explanation import Answered, Facts, asked_for, explain_event
 from taskfactory.intake.history import History
