@@ -182,11 +182,11 @@ class Evidence:
             since: runs that started earlier are left out; what makes the search quick where months of runs are kept.
         """
         asked = {"topic": topic, "partition": partition, "first": first, "last": last}
-        with self._engine.connect().execution_options(stream_results=True, max_row_buffer=PAGE) as connection:
+        narrowed = {**asked, "activity_id": activity_id and UUID(activity_id), "since": since}
+        with self._engine.connect() as connection:
             connection.execute(_PATIENCE)
-            narrowed = {**asked, "activity_id": activity_id and UUID(activity_id), "since": since}
-            with connection.execute(_TRIGGERED, narrowed) as rows:
-                yield from map(_run, rows.yield_per(PAGE))
+            with connection.execute(_TRIGGERED, narrowed, execution_options={"yield_per": PAGE}) as rows:
+                yield from map(_run, rows)
 
     def resolutions(self, letter_ids: Collection[str]) -> dict[str, str]:
         """How dead letters were resolved, by their ids: `redriven` or `discarded`."""

@@ -1,7 +1,7 @@
 """The audit of a topic: every record accounted for, for every definition that was in force when it was decided about.
 
-Reading order: `entries` (what is compared), `settling` (what a record came to), `books` (what adds up), `timeline` (which
-revisions decided), `expectations` (what should have come of a record), `auditor` (a topic read again).
+Reading order: `entries` (what is compared), `settling` (what a record came to), `books` (what adds up), `timeline`
+(which revisions decided), `expectations` (what should have come of a record), `auditor` (a topic read again).
 """
 
 from taskfactory.intake.audit.auditor import Auditor, PartitionRead, Report, Scope

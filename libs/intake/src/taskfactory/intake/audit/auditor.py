@@ -10,8 +10,7 @@ Memory is bounded by `CHUNK` records, the number of dead letters and that of dis
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
 from typing import Final
 
 from taskfactory.intake.audit.books import Books, Regime, Row
@@ -20,17 +19,17 @@ from taskfactory.intake.audit.entries import (
     Entry,
     Expectation,
     Facts,
-    Letter,
     Place,
     Settled,
     Trouble,
     Undecided,
 )
-from taskfactory.intake.audit.expectations import RECORD, Expectations, Judged, Witness
+from taskfactory.intake.audit.expectations import RECORD, Expectations, Judged
 from taskfactory.intake.audit.letters import Letters
 from taskfactory.intake.audit.settling import settle, told_run
 from taskfactory.intake.audit.timeline import Timeline
 from taskfactory.intake.audit.versions import Versions
+from taskfactory.intake.audit.witnesses import TriggeredRuns, Witness, Witnesses
 from taskfactory.intake.executions import Executions
 from taskfactory.intake.history import History, OffsetRange, Progress, Span
 from taskfactory.intake.records import Record
@@ -38,8 +37,6 @@ from taskfactory.registry import Evidence, RunFact
 
 CHUNK: Final = 5_000
 """Records whose facts are looked up together."""
-CLOCKS: Final = timedelta(days=1)
-"""A run does not start before its record was written; producers' clocks may be this wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +127,16 @@ class Auditor:
     async def _partition(self, past: History, span: Span, progress: Progress) -> PartitionRead:
         offsets = span.offsets
         reading = past.read([span], progress)
-        strays = _Strays(self._letters.values(), offsets.partition)
+        named = Witnesses(self._letters.values(), offsets.partition)
         records = unlogged = 0
-        with closing(_Runs(self._evidence, self._scope, offsets)) as runs:
+        with closing(TriggeredRuns(self._evidence, offsets, self._scope.definition_id)) as runs:
             for chunk in _chunks(reading):
                 runs.since(chunk[0])
                 last = chunk[-1].offset
-                witnesses = strays.up_to(last, runs.up_to(last))
+                witnesses = named.up_to(last, runs.up_to(last))
                 records += len(chunk)
                 unlogged += await self._chunk(chunk, witnesses)
-            left = strays.up_to(offsets.end, runs.up_to(offsets.end))
+            left = named.up_to(offsets.end, runs.up_to(offsets.end))
         self._without_record(left, reading.unreadable)
         return PartitionRead(offsets.partition, offsets, records, unlogged, reading.unreadable)
 
@@ -192,23 +189,23 @@ class Auditor:
         for place, witness in witnesses.items():
             for run in witness.runs:
                 triggered[place, run.activity_id].append(run)
-        starts = {
-            item.run_id: item.keys
+        starts = [
+            (item.run_id, item.keys)
             for entry in entries
             for item in entry.expected
             if item is not None and item.kind is Expectation.START and item.run_id and item.keys
-        }
-        own = {run.run_id for runs in triggered.values() for run in runs}
+        ]
         # Claims first: a claim and its run's row are committed together, so the row of one that was seen is seen too.
-        claimed = self._evidence.claimed({key for pair in starts.values() for key in (pair.identity, pair.strategy)})
-        runs = self._evidence.runs(starts.keys() - own)
-        unknown = {keys.identity for run_id, keys in starts.items() if run_id not in own and run_id not in runs}
+        claimed = self._evidence.claimed({key for _, keys in starts for key in (keys.identity, keys.strategy)})
+        named = {run.run_id: run for runs in triggered.values() for run in runs}
+        runs = named | self._evidence.runs({run_id for run_id, _ in starts} - named.keys())
+        unknown = {keys.identity for run_id, keys in starts if run_id not in runs and keys.identity in claimed}
         return replace(
             self._facts,
             triggered=triggered,
             runs=runs,
             claimed=claimed,
-            runs_of_events=self._evidence.runs_of_events(unknown & claimed),
+            runs_of_events=self._evidence.runs_of_events(unknown),
         )
 
     def _without_record(self, witnesses: Mapping[Place, Witness], unreadable: Iterable[OffsetRange]) -> None:
@@ -233,74 +230,6 @@ class Auditor:
                 found = f"letter {letter.id} ({letter.reason})"
                 expected = "no dead letter: there is no record at this offset"
                 self._discrepancies.append(Discrepancy(place, "-", name, Trouble.LETTER_UNEXPLAINED, expected, found))
-
-
-class _Runs:
-    """A partition's runs in the order of the records that they name; asked for once the first record is known."""
-
-    def __init__(self, evidence: Evidence, scope: Scope, offsets: OffsetRange) -> None:
-        self._evidence = evidence
-        self._scope = scope
-        self._offsets = offsets
-        self._runs: Iterator[RunFact] | None = None
-        self._next: RunFact | None = None
-
-    def since(self, first: Record) -> None:
-        """Begin, with runs that can have come of the first record or a later one."""
-        if self._runs is None:
-            self._begin(
-                None if first.timestamp is None else datetime.fromtimestamp(first.timestamp / 1000, UTC) - CLOCKS
-            )
-
-    def _begin(self, since: datetime | None) -> Iterator[RunFact]:
-        offsets = self._offsets
-        runs = self._evidence.runs_triggered_in(
-            offsets.topic,
-            offsets.partition,
-            offsets.start,
-            offsets.end - 1,
-            activity_id=self._scope.definition_id,
-            since=since,
-        )
-        self._runs, self._next = runs, next(runs, None)
-        return runs
-
-    def up_to(self, offset: int) -> list[RunFact]:
-        """The runs of records up to this one, that were not handed out yet."""
-        runs = self._runs or self._begin(None)
-        found: list[RunFact] = []
-        while self._next is not None and (self._next.offset or 0) <= offset:
-            found.append(self._next)
-            self._next = next(runs, None)
-        return found
-
-    def close(self) -> None:
-        """Give the database's snapshot back."""
-        if self._runs is not None and hasattr(self._runs, "close"):
-            self._runs.close()
-
-
-@dataclass(slots=True)
-class _Strays:
-    """A partition's letters by place, and what was not handed out yet."""
-
-    letters: Iterable[Letter]
-    partition: int
-    _sorted: list[Letter] = field(init=False)
-
-    def __post_init__(self) -> None:
-        mine = (letter for letter in self.letters if letter.place.partition == self.partition)
-        self._sorted = sorted(mine, key=lambda letter: letter.place, reverse=True)
-
-    def up_to(self, offset: int, runs: Iterable[RunFact]) -> dict[Place, Witness]:
-        """What names the records up to this one: its letters, together with these runs."""
-        by_place: dict[Place, tuple[list[RunFact], list[Letter]]] = defaultdict(lambda: ([], []))
-        for run in runs:
-            by_place[Place(self.partition, run.offset or 0)][0].append(run)
-        while self._sorted and self._sorted[-1].place.offset <= offset:
-            letter = self._sorted.pop()
-            by_place[letter.place][1].append(letter)
-        return {place: Witness(found, letters) for place, (found, letters) in by_place.items()}
 
 
 def _chunks(reading: Iterable[Sequence[Record]]) -> Iterator[list[Record]]:

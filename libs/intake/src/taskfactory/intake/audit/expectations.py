@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from taskfactory.definitions import DefinitionSet, Matched
-from taskfactory.intake.audit.entries import Entry, Expectation, Expected, Letter, Place
+from taskfactory.intake.audit.entries import Entry, Expectation, Expected, Place
 from taskfactory.intake.audit.versions import Versions
+from taskfactory.intake.audit.witnesses import Witness
 from taskfactory.intake.dead_letters import DeadLetter
 from taskfactory.intake.decisions import (
     BeforeActivation,
@@ -21,18 +22,10 @@ from taskfactory.intake.decisions import (
 )
 from taskfactory.intake.in_force import InForce
 from taskfactory.intake.records import Record
-from taskfactory.registry import RunFact, claim_keys
+from taskfactory.registry import claim_keys
 
 RECORD: Final = "(every definition)"
 """How the books call what concerns the record itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Witness:
-    """What names a record: runs and letters of it, by definition id (None: of the record itself)."""
-
-    runs: Sequence[RunFact] = ()
-    letters: Sequence[Letter] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +130,13 @@ class Expectations:
         found: list[Expected] = []
         for run in witness.runs:
             if run.activity_id == definition_id and run.run_id not in starts:
-                found += self._replayed(read, definition_id, run.version, generation=run.generation)
+                again = self._replayed(read, definition_id, run.version, generation=run.generation)
+                found += [item for item in again if item.run_id == run.run_id and item.kind is Expectation.START]
         for letter in witness.letters:
             lettered = starts or any(item.kind is Expectation.DEAD_LETTER for item in then)
             if letter.definition_id == definition_id and letter.version is not None and not lettered:
-                found += self._replayed(read, definition_id, letter.version)
+                again = self._replayed(read, definition_id, letter.version)
+                found += [item for item in again if item.kind in {Expectation.START, Expectation.DEAD_LETTER}]
         return found
 
     def _replayed(self, read: ReadEvent, definition_id: str, version: int, generation: int = 1) -> Collection[Expected]:
