@@ -1,8 +1,8 @@
 """What a definition would have done with history, beside the version of it that is in force. Pure, and without traces.
 
-`Backtest.add` is given records one after the other; `reports` says what came together. Both versions are asked by the
-code that decides, and tasks are rendered by the code that plans. What a definition has started before plays no part:
-only records of the history itself are each other's duplicates.
+`Backtest.add` is given what was read, one record after the other; `reports` says what came together. Both versions are
+asked by the code that decides, and tasks are rendered by the code that plans. What a definition has started before
+plays no part: only records of the history itself are each other's duplicates.
 
 Memory grows with the number of different dedupe keys (about 200 bytes each), not with the number of records.
 """
@@ -10,23 +10,28 @@ Memory grows with the number of different dedupe keys (about 200 bytes each), no
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from taskfactory.definitions import (
     ActivityDefinition,
     DedupeKey,
     DefinitionSet,
+    Duplicate,
     RegisteredDefinition,
     RenderFailed,
     RunInput,
+    Standing,
+    decide_window,
     event_identity,
+    event_moment,
+    event_occurrence,
     render_tasks,
 )
 from taskfactory.intake.dead_letters import DeadLetter
-from taskfactory.intake.decisions import Decision, DecisionLimits, Paused, ReadEvent, StartRun, decide_event, read_event
+from taskfactory.intake.decisions import Decision, DecisionLimits, Paused, StartRun, decide
 from taskfactory.intake.in_force import InForce
-from taskfactory.intake.records import Record
+from taskfactory.intake.reading import NoEvent, ReadEvent, Reading
 
 HOUR_MS: Final = 3_600_000
 
@@ -85,7 +90,8 @@ class Tally:
     """Tasks of all runs, without those that their `when` skips."""
     errors: dict[str, Examples] = field(default_factory=dict)
     """By reason: records about which it could not decide, and runs whose tasks could not be rendered."""
-    _keys: set[bytes] = field(default_factory=set)
+    _claimed: set[bytes] = field(default_factory=set)
+    _windows: dict[bytes, Standing] = field(default_factory=dict)
     _hours: Counter[int] = field(default_factory=Counter)
 
     @property
@@ -124,11 +130,21 @@ class Tally:
             self._hours[(read.record.timestamp or 0) // HOUR_MS] += due
 
     def _is_duplicate(self, run: RunInput) -> bool:
-        """Whether one of the run's keys was taken; if not, it takes both, as a claim does."""
-        keys = {event_identity(run.event).digest, DedupeKey(run.dedupe_strategy, tuple(run.dedupe_parts)).digest}
-        if not keys.isdisjoint(self._keys):
+        """Whether the run would not win its keys; if it would, it has them from now on. As planning does it."""
+        identity, key = event_identity(run.event).digest, DedupeKey(run.dedupe_strategy, tuple(run.dedupe_parts)).digest
+        if run.window is None:
+            if not self._claimed.isdisjoint({identity, key}):
+                return True
+            self._claimed |= {identity, key}
+            return False
+        admission = event_occurrence(run.event).digest if key == identity else identity
+        if admission in self._claimed:
             return True
-        self._keys |= keys
+        self._claimed |= {identity, admission}
+        at, standing = event_moment(run.event), self._windows.get(key, Standing())
+        if isinstance(decide_window(standing, at, timedelta(seconds=run.window)), Duplicate):
+            return True
+        self._windows[key] = standing.opened(at)
         return False
 
     def _error(self, reason: str, read: ReadEvent, message: str) -> None:
@@ -180,6 +196,8 @@ class Backtest:
         """Records that were added, unreadable ones included."""
         self.unreadable: dict[str, int] = {}
         """By reason: records that are dead letters whatever is defined."""
+        self.passed_over = 0
+        """Records that the topic's mapping says are no events."""
         self._limits = limits
         self._proposed = _alone([_registered(draft) for draft in drafts])
         self._present = _alone([draft.active for draft in drafts if draft.active is not None])
@@ -196,23 +214,30 @@ class Backtest:
         }
 
     @property
+    def evaluated(self) -> int:
+        """Events that the definitions were asked about."""
+        return self.records - self.passed_over - sum(self.unreadable.values())
+
+    @property
     def reports(self) -> list[Report]:
         """One for each draft, in their order; they grow as records are added."""
         return list(self._reports.values())
 
-    def add(self, record: Record) -> None:
-        """Try a record."""
+    def add(self, reading: Reading) -> None:
+        """Try a record, or what was read of it."""
         self.records += 1
-        read = read_event(record, self._limits)
-        if isinstance(read, DeadLetter):
-            self.unreadable[read.reason] = self.unreadable.get(read.reason, 0) + 1
-            return
-        proposed, present = self._decide(read, self._proposed), self._decide(read, self._present)
-        for name in proposed.keys() | present.keys():
-            _compare(self._reports[name], proposed.get(name), present.get(name), read)
+        match reading:
+            case DeadLetter(_, reason):
+                self.unreadable[reason] = self.unreadable.get(reason, 0) + 1
+            case NoEvent():
+                self.passed_over += 1
+            case ReadEvent():
+                proposed, present = self._decide(reading, self._proposed), self._decide(reading, self._present)
+                for name in proposed.keys() | present.keys():
+                    _compare(self._reports[name], proposed.get(name), present.get(name), reading)
 
     def _decide(self, read: ReadEvent, in_force: InForce) -> dict[str, Decision]:
-        return {_name(decision): decision for decision in decide_event(read, in_force, self._limits)}
+        return {_name(decision): decision for decision in decide(read, in_force, self._limits)}
 
 
 def _compare(report: Report, proposed: Decision | None, present: Decision | None, read: ReadEvent) -> None:

@@ -7,11 +7,13 @@ it already. Both use the code that decides, never a likeness of it.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, assert_never
 
 from taskfactory.definitions import (
     Disabled,
+    Duplicate,
     EvaluationFailed,
     Explanation,
     Matched,
@@ -20,14 +22,18 @@ from taskfactory.definitions import (
     OtherTopics,
     RegisteredDefinition,
     RunInput,
+    Standing,
     WhenFalse,
+    decide_window,
+    event_moment,
     explain,
 )
 from taskfactory.intake.dead_letters import DeadLetter
-from taskfactory.intake.decisions import BeforeActivation, DecisionLimits, Paused, ReadEvent, StartRun, decision_of
+from taskfactory.intake.decisions import BeforeActivation, DecisionLimits, Paused, StartRun, decision_of
 from taskfactory.intake.executions import Execution
 from taskfactory.intake.in_force import InForce
-from taskfactory.registry import LedgerKey, RunFact, claim_keys
+from taskfactory.intake.reading import ReadEvent
+from taskfactory.registry import ClaimKeys, LedgerKey, RunFact, claim_keys
 
 
 class Answer(StrEnum):
@@ -62,6 +68,10 @@ class Facts:
     runs_of_events: Mapping[LedgerKey, RunFact] = field(default_factory=dict)
     """Rows by their event's own key."""
     claimed: frozenset[LedgerKey] = frozenset()
+    standings: Mapping[LedgerKey, Standing] = field(default_factory=dict)
+    """How keys with a window stand."""
+    holders: Mapping[str, str | None] = field(default_factory=dict)
+    """By run id: the run of the window that the event falls into."""
     executions: Mapping[str, Execution | None] = field(default_factory=dict)
     """By run id, for runs of which the registry knows nothing."""
     resolutions: Mapping[str, str] = field(default_factory=dict)
@@ -108,17 +118,36 @@ class Answered:
         if self.run is None or self.answer is not Answer.WOULD_START:
             return self
         keys = claim_keys(self.run)
-        held_by = facts.runs.get(self.run.run_id) or facts.runs_of_events.get(keys.identity)
+        held_by = facts.runs.get(self.run.run_id)
+        if held_by is None and not keys.windowed:
+            held_by = facts.runs_of_events.get(keys.identity)
         if held_by is not None:
             return self._held(held_by, placed=placed)
-        if not facts.claimed.isdisjoint({keys.identity, keys.strategy}):
-            sentence = "its key was claimed before; the run's own row is not kept any more"
-            return replace(self, answer=Answer.DUPLICATE, sentence=sentence)
+        if (why := self._claimed(self.run, keys, facts)) is not None:
+            return replace(self, answer=Answer.DUPLICATE, sentence=why)
         execution = facts.executions.get(self.run.run_id)
         if execution is not None:
             sentence = f"Temporal has run {self.run.run_id} ({execution}); it has not claimed its key yet"
             return replace(self, answer=Answer.IN_FLIGHT, sentence=sentence)
         return self
+
+    @staticmethod
+    def _claimed(run: RunInput, keys: ClaimKeys, facts: Facts) -> str | None:
+        """Why the ledger would not let the run begin; None if it would."""
+        if not keys.windowed:
+            if facts.claimed.isdisjoint(keys.all):
+                return None
+            return "duplicate: its key was claimed before; the run's own row is not kept any more"
+        holder = facts.holders.get(run.run_id)
+        by = f", opened by run {holder}" if holder else ""
+        if keys.admission in facts.claimed:
+            return f"duplicate: it was decided about before and falls into a window of its key{by}"
+        standing, window = facts.standings.get(keys.strategy), run.window
+        if standing is None or window is None:
+            return None
+        if isinstance(decide_window(standing, event_moment(run.event), timedelta(seconds=window)), Duplicate):
+            return f"duplicate: falls into a window of its key, or before one{by}"
+        return None
 
     def _held(self, run: RunFact, *, placed: bool) -> "Answered":
         assert self.run is not None  # noqa: S101 -- for the type checker

@@ -4,7 +4,7 @@ Every question takes any number of items and is answered in one statement, excep
 come in the order of their offsets, in pages, from one snapshot.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,17 +14,17 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from taskfactory.definitions import (
-    DedupeKey,
     InvalidDefinitions,
     RegisteredDefinition,
     RunInput,
-    event_identity,
+    Standing,
     parse_definition,
 )
-from taskfactory.registry import activations
+from taskfactory.registry import activations, windows
 from taskfactory.registry.claims import LedgerKey
 from taskfactory.registry.columns import arrays, unnest
 from taskfactory.registry.partitions import kept_since
+from taskfactory.registry.planning import candidate
 from taskfactory.registry.transactions import in_transaction
 
 PAGE: Final = 5_000
@@ -66,15 +66,17 @@ _RESOLUTIONS: Final = text("""
     SELECT DISTINCT ON (letter_id) letter_id, resolution FROM dead_letter_resolutions
     WHERE letter_id = ANY(CAST(:letter_ids AS text[])) ORDER BY letter_id, attempts DESC
 """)
+_OPENED: Final = text(f"""
+    SELECT w.run_id FROM {unnest("k", _KEY)} JOIN dedupe_windows w
+        ON (w.activity_id, w.digest, w.generation) = (k.activity_id, k.digest, k.generation)
+    WHERE w.run_id = ANY(CAST(:run_ids AS text[]))
+""")  # noqa: S608 -- built from this module's constants
+_NOBODY: Final = str(UUID(int=0))
 _DISABLED: Final = text("""
     SELECT d.name, d.id AS definition_id, d.version, v.spec
     FROM activity_definitions d
     JOIN activity_definition_versions v ON v.definition_id = d.id AND v.version = d.version
     WHERE NOT d.enabled ORDER BY d.name
-""")
-_RELEASED: Final = text("""
-    SELECT activity_id, digest, max(generation) AS generation FROM dedupe_releases
-    WHERE revision <= :revision GROUP BY activity_id, digest
 """)
 
 
@@ -86,20 +88,25 @@ class ClaimKeys:
     """The event's own key."""
     strategy: LedgerKey
     """The definition's key; the same as `identity` where the definition dedupes by event."""
+    admission: LedgerKey
+    """What lets the event ask once."""
+    windowed: bool = False
+    """The strategy's key fires again after a time: it is found in windows, not in the ledger."""
+
+    @property
+    def all(self) -> frozenset[LedgerKey]:
+        """Every key that is claimed once the run has begun."""
+        return frozenset({self.identity, self.strategy, self.admission})
 
 
 def claim_keys(run: RunInput) -> ClaimKeys:
-    """The keys of a run.
+    """The keys of a run, as planning works them out.
 
     Raises:
-        ValueError: the run's `activity_id` is not a UUID.
+        ValueError: the run's `activity_id` is not a UUID; its key has a window, its event no time.
     """
-    activity = UUID(run.activity_id)
-    strategy = DedupeKey(run.dedupe_strategy, tuple(run.dedupe_parts))
-    return ClaimKeys(
-        LedgerKey(activity, event_identity(run.event).digest, run.generation),
-        LedgerKey(activity, strategy.digest, run.generation),
-    )
+    asking = candidate(run, _NOBODY)
+    return ClaimKeys(asking.identity, asking.strategy, asking.admission, asking.windowed is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +214,22 @@ class Evidence:
                 found.append(RegisteredDefinition(str(row.definition_id), row.version, parse_definition(row.spec)))
         return found
 
-    def generations(self, revision: int) -> dict[tuple[str, bytes], int]:
-        """By activity id and key digest: the generation of keys that were released up to a revision."""
-        rows = self._rows(_RELEASED, {"revision": revision})
-        return {(str(row.activity_id), bytes(row.digest)): row.generation for row in rows}
+    def windows_opened(self, runs: Mapping[str, LedgerKey]) -> frozenset[str]:
+        """Those of the runs (by id, with the strategy's key) that opened a window of their key."""
+        if not runs:
+            return frozenset()
+        asked = {**arrays("k", _KEY, sorted(set(runs.values()))), "run_ids": sorted(runs)}
+        return frozenset(row.run_id for row in self._rows(_OPENED, asked))
+
+    def window_standings(self, keys: Collection[LedgerKey]) -> dict[LedgerKey, Standing]:
+        """How those of the keys stand now that have a window."""
+        if not keys:
+            return {}
+        return in_transaction(self._engine, lambda connection: windows.standings_of(connection, keys))
+
+    def window_holders(self, moments: Sequence[tuple[LedgerKey, datetime]]) -> list[str | None]:
+        """The runs of the windows that events of these keys and times fall into; None where there is none."""
+        return in_transaction(self._engine, lambda connection: windows.holders(connection, moments))
 
     def rows_kept_since(self) -> datetime | None:
         """Runs that started then or later still have their rows; None if there are no months at all.

@@ -121,9 +121,14 @@ def _held_standings(connection: Connection, keys: Collection[LedgerKey]) -> dict
     """How the keys stand, until this transaction ends; each has a window."""
     if not keys:
         return {}
-    asked = arrays("k", _KEY, sorted(keys))
-    connection.execute(_LOCK, asked)
+    connection.execute(_LOCK, arrays("k", _KEY, sorted(keys)))
     # Not in the statement above: what others committed while it waited is seen only by the next one.
+    return standings_of(connection, keys)
+
+
+def standings_of(connection: Connection, keys: Collection[LedgerKey]) -> dict[LedgerKey, Standing]:
+    """How those of the keys stand that have a window; without the key's lock, only as of now."""
+    asked = arrays("k", _KEY, sorted(keys))
     return {
         LedgerKey(activity_id, bytes(digest), generation): Standing(number or 0, latest.replace(tzinfo=UTC))
         for activity_id, digest, generation, number, latest in connection.execute(_STANDING, asked)

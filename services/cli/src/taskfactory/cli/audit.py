@@ -11,10 +11,8 @@ from sqlalchemy import Engine
 
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput, OperationFailed
-from taskfactory.cli.inspection import InspectionSettings, history, progress, temporal
+from taskfactory.cli.inspection import InspectionSettings, event_reader, history, progress, temporal
 from taskfactory.cli.output import Output, Table, show
-from taskfactory.cli.settings import reaching
-from taskfactory.intake import Unavailable
 from taskfactory.intake.audit import (
     Auditor,
     Disposition,
@@ -119,21 +117,11 @@ async def _audit(
 ) -> Report:
     evidence = Evidence(engine)
     versions = Versions(evidence, DefinitionStore(engine), scope.topic, definition)
-    auditor = Auditor(
-        scope,
-        Expectations(versions, settings.limits()),
-        versions,
-        evidence,
-        TemporalExecutions(await temporal(settings)),
-    )
-    try:
+    executions = TemporalExecutions(await temporal(settings))
+    async with event_reader(settings) as reader:
+        auditor = Auditor(scope, Expectations(versions, reader, settings.limits()), versions, evidence, executions)
         with progress(f"auditing {scope.topic}") as report:
             return await auditor.audit(past, report)
-    except Unavailable as error:
-        raise OperationFailed(
-            f"Temporal at {settings.temporal_address} did not say which runs it has: {error.message}.",
-            reaching("TASKFACTORY_TEMPORAL_ADDRESS", " and its namespace"),
-        ) from error
 
 
 def _show(report: Report, output: Output, definition: str | None, *, everything: bool) -> None:

@@ -1,19 +1,21 @@
 """`taskfactory backtest`: what definitions would have done with a topic's history, before they are enabled."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from taskfactory.cli.apply import read_definitions
+from taskfactory.cli.apply import read_documents
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput
 from taskfactory.cli.get import moment
-from taskfactory.cli.inspection import InspectionSettings, history, progress
+from taskfactory.cli.inspection import InspectionSettings, event_reader, history, progress
 from taskfactory.cli.output import Output, Table, show
-from taskfactory.definitions import ActivityDefinition
+from taskfactory.definitions import TopicMapping
+from taskfactory.intake import InForce, Record
 from taskfactory.intake.backtest import Backtest, Draft, Examples, Report, Tally
 from taskfactory.intake.history import OffsetRange
 from taskfactory.intake.positions import InvalidPosition, Position, parse_position
@@ -38,17 +40,20 @@ def backtest(  # noqa: PLR0913 -- one parameter per option
     Each definition is reported beside the version of its name that is in force. One with `enabled: false` is tried as
     if it were enabled. What was started before plays no part: duplicates are those within the history.
     """
-    drafts = read_definitions(file)
+    documents = read_documents(file)
+    if not documents.definitions:
+        raise BadInput([f"no definitions in {', '.join(file)}; mappings alone can't be tried"])
     now = datetime.now(UTC)
     start, end = _position("--since", since, now), _position("--until", until, now)
     settings = InspectionSettings()
-    test = Backtest(_beside_active(settings, drafts), topic, settings.limits(), limit_examples)
+    in_force = _in_force(settings, documents.mappings)
+    active = {item.definition.name: item for item in in_force.definitions.definitions}
+    drafts = [Draft(draft, active.get(draft.name)) for draft in documents.definitions]
+    test = Backtest(drafts, topic, settings.limits(), limit_examples)
     with history(settings) as past, progress(f"reading {topic}") as report:
         spans = past.spans(topic, start, end, partition)
         reading = past.read(spans, report)
-        for batch in reading:
-            for record in batch:
-                test.add(record)
+        asyncio.run(_try(settings, test, in_force, reading))
     _show(test, topic, [span.offsets for span in spans if len(span.offsets)], reading.unreadable, output)
 
 
@@ -59,23 +64,33 @@ def _position(option: str, text: str, now: datetime) -> Position:
         raise BadInput([f"{option}: {error}"]) from error
 
 
-def _beside_active(settings: InspectionSettings, drafts: Sequence[ActivityDefinition]) -> list[Draft]:
+def _in_force(settings: InspectionSettings, mappings: Sequence[TopicMapping]) -> InForce:
+    """What is in force, with these mappings instead of those of the same topics."""
     with registry(settings) as engine:
-        active = {item.definition.name: item for item in DefinitionStore(engine).changes(None).in_force}
-    return [Draft(draft, active.get(draft.name)) for draft in drafts]
+        in_force = InForce.nothing().updated(DefinitionStore(engine).changes(None))
+    return replace(in_force, mappings={**in_force.mappings, **{each.topic: each for each in mappings}})
+
+
+async def _try(
+    settings: InspectionSettings, test: Backtest, in_force: InForce, history_of: Iterable[Sequence[Record]]
+) -> None:
+    async with event_reader(settings) as reader:
+        for batch in history_of:
+            for record in batch:
+                test.add(await reader.read(record, in_force))
 
 
 def _show(
     test: Backtest, topic: str, read: Sequence[OffsetRange], removed: Sequence[OffsetRange], output: Output
 ) -> None:
-    unreadable = sum(test.unreadable.values())
     if output is not Output.TABLE:
         values = {
             "topic": topic,
             "offsets": [_offsets(offsets) for offsets in read],
             "removed": [_offsets(offsets) for offsets in removed],
             "records": test.records,
-            "evaluated": test.records - unreadable,
+            "evaluated": test.evaluated,
+            "passed_over": test.passed_over,
             "unreadable": test.unreadable,
             "definitions": [_value(report) for report in test.reports],
         }
@@ -86,7 +101,8 @@ def _show(
     for offsets in removed:
         typer.echo(f"not read: {offsets}, removed by the topic's retention")
     reasons = "".join(f", {count} {reason}" for reason, count in sorted(test.unreadable.items()))
-    typer.echo(f"{test.records} records, {test.records - unreadable} evaluated{reasons}")
+    passed_over = f", {test.passed_over} passed over by the mapping" if test.passed_over else ""
+    typer.echo(f"{test.records} records, {test.evaluated} evaluated{passed_over}{reasons}")
     for report in test.reports:
         _show_report(report, topic)
 

@@ -11,14 +11,14 @@ from typing import Annotated, Any, Final
 import typer
 from sqlalchemy import Engine
 
-from taskfactory.cli.apply import read_definitions
+from taskfactory.cli.apply import read_documents
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput, OperationFailed
-from taskfactory.cli.inspection import InspectionSettings, history, temporal
+from taskfactory.cli.inspection import InspectionSettings, event_reader, history, temporal
 from taskfactory.cli.output import Output, Table, show
 from taskfactory.cli.settings import reaching
-from taskfactory.definitions import ActivityDefinition, DefinitionSet, RegisteredDefinition
-from taskfactory.intake import DeadLetter, InForce, ReadEvent, Record, Unavailable, read_event
+from taskfactory.definitions import DefinitionSet, Documents, RegisteredDefinition, RunInput, event_moment
+from taskfactory.intake import DeadLetter, InForce, NoEvent, ReadEvent, Reading, Record, Unavailable
 from taskfactory.intake.executions import TemporalExecutions
 from taskfactory.intake.explanation import Answered, Facts, asked_for, explain_event
 from taskfactory.intake.history import History
@@ -47,6 +47,17 @@ class Question:
         return f"record {record.topic}/{record.partition}/{record.offset}" if self.placed else "the event"
 
 
+@dataclass(frozen=True)
+class Found:
+    """What there is to say."""
+
+    reading: Reading
+    answers: Sequence[Answered] = ()
+    """Every definition's, if there is an event."""
+    resolution: str | None = None
+    """How the dead letter of the record itself was resolved, if it was."""
+
+
 def explain(  # noqa: PLR0913 -- one parameter per option
     event: Annotated[
         str | None, typer.Option("--event", "-e", help="File with one CloudEvent in JSON; - reads stdin.")
@@ -70,17 +81,13 @@ def explain(  # noqa: PLR0913 -- one parameter per option
     where there is no registry.
     """
     settings = InspectionSettings()
-    drafts = read_definitions(file) if file else None
+    documents = read_documents(file) if file else None
     question = _question(settings, event, topic, partition, offset)
-    read = read_event(question.record, settings.limits())
-    if isinstance(read, DeadLetter):
-        _show_unreadable(settings, question, read, output, look_up=drafts is None)
-        return
-    if drafts is not None:
-        answers = _of_drafts(drafts, read, settings, question, definition)
+    if documents is not None:
+        found = _by_drafts(documents, settings, question, definition)
     else:
-        answers = _of_registered(read, settings, question, definition)
-    _show(question, read, answers, output, everything=everything)
+        found = _by_registered(settings, question, definition)
+    _tell(question, found, output, everything=everything)
 
 
 def _question(
@@ -135,57 +142,63 @@ def _record(past: History, topic: str, partition: int, offset: int) -> Record:
     raise OperationFailed(f"There is no record {place}: compaction removed it, or a transaction left a mark there.")
 
 
-def _of_drafts(
-    drafts: Sequence[ActivityDefinition],
-    read: ReadEvent,
-    settings: InspectionSettings,
-    question: Question,
-    name: str | None,
-) -> list[Answered]:
-    registered = [RegisteredDefinition(f"draft-{draft.name}", 0, draft) for draft in drafts]
+def _by_drafts(documents: Documents, settings: InspectionSettings, question: Question, name: str | None) -> Found:
+    registered = [RegisteredDefinition(f"draft-{draft.name}", 0, draft) for draft in documents.definitions]
     if name is not None:
         registered = [item for item in registered if item.definition.name == name]
         if not registered:
-            raise BadInput([f"--definition {name}: the files define {', '.join(draft.name for draft in drafts)}"])
-    in_force = InForce(0, DefinitionSet(registered))
-    return explain_event(read, registered, in_force, settings.limits(), question.topic)
+            found = ", ".join(draft.name for draft in documents.definitions)
+            raise BadInput([f"--definition {name}: the files define {found or 'none'}"])
+    mappings = {each.topic: each for each in documents.mappings}
+    in_force = InForce(0, DefinitionSet(registered), mappings=mappings)
+    reading = asyncio.run(_read(settings, question, in_force))
+    if not isinstance(reading, ReadEvent):
+        return Found(reading)
+    return Found(reading, explain_event(reading, registered, in_force, settings.limits(), question.topic))
 
 
-def _of_registered(
-    read: ReadEvent, settings: InspectionSettings, question: Question, name: str | None
-) -> list[Answered]:
+def _by_registered(settings: InspectionSettings, question: Question, name: str | None) -> Found:
     with registry(settings) as engine:
-        evidence = Evidence(engine)
-        changes = DefinitionStore(engine).changes(None)
-        generations = evidence.generations(changes.revision)
-        in_force = InForce(changes.revision, DefinitionSet(changes.in_force), generations)
-        registered = sorted([*changes.in_force, *evidence.disabled()], key=lambda item: item.definition.name)
+        in_force = InForce.nothing().updated(DefinitionStore(engine).changes(None))
+        everybody = [*in_force.definitions.definitions, *Evidence(engine).disabled()]
+        registered = sorted(everybody, key=lambda item: item.definition.name)
         if name is not None:
             registered = [item for item in registered if item.definition.name == name]
             if not registered:
-                raise OperationFailed(
-                    f"There is no definition named {name!r}.", "`taskfactory get definitions` lists all."
-                )
-        answers = explain_event(read, registered, in_force, settings.limits(), question.topic)
+                what = f"There is no definition named {name!r}."
+                raise OperationFailed(what, "`taskfactory get definitions` lists all.")
+        reading = asyncio.run(_read(settings, question, in_force))
+        if not isinstance(reading, ReadEvent):
+            letter = reading.id if isinstance(reading, DeadLetter) and question.placed else None
+            return Found(
+                reading, resolution=None if letter is None else Evidence(engine).resolutions([letter]).get(letter)
+            )
+        answers = explain_event(reading, registered, in_force, settings.limits(), question.topic)
         facts = asyncio.run(_facts(engine, settings, answers))
-    return [answer.settle(facts, placed=question.placed) for answer in answers]
+    return Found(reading, [answer.settle(facts, placed=question.placed) for answer in answers])
+
+
+async def _read(settings: InspectionSettings, question: Question, in_force: InForce) -> Reading:
+    async with event_reader(settings) as reader:
+        return await reader.read(question.record, in_force)
 
 
 async def _facts(engine: Engine, settings: InspectionSettings, answers: Sequence[Answered]) -> Facts:
     evidence = Evidence(engine)
     runs = asked_for(answers)
     keys = {run.run_id: claim_keys(run) for run in runs}
+    windowed = [run for run in runs if run.window is not None]
     facts = Facts(
         # Claims first: a claim and its run's row are committed together, so the row of one that was seen is seen too.
-        claimed=evidence.claimed({key for pair in keys.values() for key in (pair.identity, pair.strategy)}),
+        claimed=evidence.claimed({key for pair in keys.values() for key in pair.all}),
         runs=evidence.runs(keys),
         runs_of_events=evidence.runs_of_events({pair.identity for pair in keys.values()}),
+        standings=evidence.window_standings({keys[run.run_id].strategy for run in windowed}),
+        holders=_holders(evidence, windowed),
         resolutions=evidence.resolutions([answer.letter.id for answer in answers if answer.letter is not None]),
     )
     unknown = [
-        run_id
-        for run_id, pair in keys.items()
-        if run_id not in facts.runs and facts.claimed.isdisjoint({pair.identity, pair.strategy})
+        run_id for run_id, pair in keys.items() if run_id not in facts.runs and facts.claimed.isdisjoint(pair.all)
     ]
     if not unknown:
         return facts
@@ -199,30 +212,45 @@ async def _facts(engine: Engine, settings: InspectionSettings, answers: Sequence
     return replace(facts, executions=executions)
 
 
-def _show_unreadable(
-    settings: InspectionSettings, question: Question, letter: DeadLetter, output: Output, *, look_up: bool
-) -> None:
-    resolution = None
-    if question.placed and look_up:
-        with registry(settings) as engine:
-            resolution = Evidence(engine).resolutions([letter.id]).get(letter.id)
-    value = {
-        **_described(question),
-        "dead_lettered": {
-            "reason": letter.reason,
-            "message": letter.message,
-            "letter": letter.id if question.placed else None,
-            "resolution": resolution,
-        },
-        "definitions": [],
+def _holders(evidence: Evidence, windowed: Sequence[RunInput]) -> dict[str, str | None]:
+    moments = [(claim_keys(run).strategy, event_moment(run.event)) for run in windowed]
+    return dict(zip((run.run_id for run in windowed), evidence.window_holders(moments), strict=True))
+
+
+def _tell(question: Question, found: Found, output: Output, *, everything: bool) -> None:
+    match found.reading:
+        case ReadEvent() as read:
+            _show(question, read, found.answers, output, everything=everything)
+        case DeadLetter() as letter:
+            _show_unreadable(question, letter, found.resolution, output)
+        case NoEvent():
+            value = {**_described(question), "passed_over": True, "definitions": []}
+            sentence = f"{question.title} is no event, says the topic's mapping: nothing follows from it."
+            _show_sentences([sentence], value, output)
+
+
+def _show_unreadable(question: Question, letter: DeadLetter, resolution: str | None, output: Output) -> None:
+    told = {
+        "reason": letter.reason,
+        "message": letter.message,
+        "letter": letter.id if question.placed else None,
+        "resolution": resolution,
     }
+    sentences = [
+        f"{question.title} holds no event that can be read: a dead letter, whatever is defined.",
+        f"{letter.reason}: {letter.message}",
+    ]
+    if question.placed:
+        sentences.append(f"letter: {letter.id}" + (f" ({resolution})" if resolution else ""))
+    _show_sentences(sentences, {**_described(question), "dead_lettered": told, "definitions": []}, output)
+
+
+def _show_sentences(sentences: Sequence[str], value: dict[str, Any], output: Output) -> None:
     if output is not Output.TABLE:
         show(output, Table((), ()), value)
         return
-    typer.echo(f"{question.title} is no event that can be read: a dead letter, whatever is defined.")
-    typer.echo(f"{letter.reason}: {letter.message}")
-    if question.placed:
-        typer.echo(f"letter: {letter.id}" + (f" ({resolution})" if resolution else ""))
+    for sentence in sentences:
+        typer.echo(sentence)
 
 
 def _show(
@@ -230,11 +258,8 @@ def _show(
 ) -> None:
     ordered = sorted(answers, key=lambda item: (*item.distance, item.registered.definition.name))
     if output is not Output.TABLE:
-        show(
-            output,
-            Table((), ()),
-            {**_described(question, read), "definitions": [_value(item, question) for item in ordered]},
-        )
+        values = {**_described(question, read), "definitions": [_value(item, question) for item in ordered]}
+        show(output, Table((), ()), values)
         return
     envelope = read.envelope
     subject = f", subject {envelope.subject}" if envelope.subject else ""

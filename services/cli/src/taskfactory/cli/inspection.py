@@ -4,24 +4,25 @@ Standard output carries the result alone; progress goes to standard error.
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from pydantic import Field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from temporalio.client import Client
 
-from taskfactory.cli.errors import OperationFailed
+from taskfactory.cli.errors import BadInput, OperationFailed
 from taskfactory.cli.kafka import kafka
 from taskfactory.cli.settings import CliSettings, reaching
-from taskfactory.intake import DecisionLimits
+from taskfactory.intake import DecisionLimits, EventReader, Unavailable, schema_registry
 from taskfactory.intake.history import History, UnknownTopic, open_history
 from taskfactory.intake.history import Progress as Report
+from taskfactory.runtime import SchemaRegistrySettings
 from taskfactory.runtime.temporal import connect, connection_error
 
 
-class InspectionSettings(CliSettings):
+class InspectionSettings(CliSettings, SchemaRegistrySettings):
     """Besides those of every command, the settings by which ingress decides: they must be the same here and there."""
 
     kafka_group_id: str = Field("taskfactory-ingress", min_length=1)
@@ -32,8 +33,8 @@ class InspectionSettings(CliSettings):
     """An event that has come further in its chain is a dead letter."""
 
     def limits(self) -> DecisionLimits:
-        """What is too large, or has come too far."""
-        return DecisionLimits(self.max_event_bytes, self.max_hops)
+        """What has come too far."""
+        return DecisionLimits(self.max_hops)
 
 
 @contextmanager
@@ -50,6 +51,27 @@ def history(settings: CliSettings) -> Iterator[History]:
         except UnknownTopic as error:
             at = settings.kafka_bootstrap_servers
             raise OperationFailed(f"At {at}, {error}.", "`--topic` names one; check it, and the cluster.") from error
+
+
+@asynccontextmanager
+async def event_reader(settings: InspectionSettings) -> AsyncIterator[EventReader]:
+    """Reads events as ingress does, with the schemas of the registry that the settings name.
+
+    Raises:
+        BadInput: the registry's settings are wrong.
+        OperationFailed: within the block, the schema registry or Temporal did not answer.
+    """
+    try:
+        schemas = schema_registry(settings)
+    except (ValueError, OSError) as error:
+        raise BadInput([f"TASKFACTORY_SCHEMA_REGISTRY_…: {error}"]) from error
+    try:
+        yield EventReader(settings.max_event_bytes, schemas)
+    except Unavailable as error:
+        raise OperationFailed(f"Not available now: {error}.", "Nothing was changed; try again.") from error
+    finally:
+        if schemas is not None:
+            await schemas.close()
 
 
 async def temporal(settings: CliSettings) -> Client:

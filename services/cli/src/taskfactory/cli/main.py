@@ -27,8 +27,6 @@ OWN_COMMANDS: Final = {
     ),
     "delete": ("taskfactory.cli.delete:delete", "Remove topic mappings."),
     "get": ("taskfactory.cli.get:get", "Show definitions, mappings, runs or tasks."),
-    "apply": ("taskfactory.cli.apply:apply", "Register activity definitions from files: all of them, or none."),
-    "get": ("taskfactory.cli.get:get", "Show definitions, runs or tasks."),
     "explain": ("taskfactory.cli.explain:explain", "Say why an event does, or does not, start runs."),
     "audit": ("taskfactory.cli.audit:audit", "Read a topic again and prove that every record is accounted for."),
     "backtest": ("taskfactory.cli.backtest:backtest", "Try definitions on history before they are enabled."),

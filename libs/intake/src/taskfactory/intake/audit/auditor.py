@@ -108,7 +108,7 @@ class Auditor:
 
         Raises:
             KafkaException: the cluster refused, or went silent.
-            Unavailable: Temporal does not answer.
+            Unavailable: Temporal or the schema registry does not answer.
         """
         done, total = 0, sum(len(span.offsets) for span in self._scope.spans)
         partitions: list[PartitionRead] = []
@@ -152,7 +152,7 @@ class Auditor:
                 unlogged += 1
                 continue
             regime = Regime(revisions, self._facts.open(place))
-            judged.append((self._expectations.judge(record, revisions, witnesses.get(place, Witness())), regime))
+            judged.append((await self._expectations.judge(record, revisions, witnesses.get(place, Witness())), regime))
         seen = {Place(record.partition, record.offset) for record in chunk}
         self._without_record({place: found for place, found in witnesses.items() if place not in seen}, ())
         await self._settle(chunk[0].partition, judged, witnesses)
@@ -196,7 +196,7 @@ class Auditor:
             if item is not None and item.kind is Expectation.START and item.run_id and item.keys
         ]
         # Claims first: a claim and its run's row are committed together, so the row of one that was seen is seen too.
-        claimed = self._evidence.claimed({key for _, keys in starts for key in (keys.identity, keys.strategy)})
+        claimed = self._evidence.claimed({key for _, keys in starts for key in keys.all})
         named = {run.run_id: run for runs in triggered.values() for run in runs}
         runs = named | self._evidence.runs({run_id for run_id, _ in starts} - named.keys())
         unknown = {keys.identity for run_id, keys in starts if run_id not in runs and keys.identity in claimed}
@@ -205,6 +205,9 @@ class Auditor:
             triggered=triggered,
             runs=runs,
             claimed=claimed,
+            windows_opened=self._evidence.windows_opened(
+                {run_id: keys.strategy for run_id, keys in starts if keys.windowed and run_id not in runs}
+            ),
             runs_of_events=self._evidence.runs_of_events(unknown),
         )
 

@@ -55,7 +55,7 @@ class Expected:
     reason: str | None = None
     """Of a dead letter."""
     later: bool = False
-    """Not what ingress decided then, but what a replay or a redrive made of the record, with its own version."""
+    """Not what ingress decided then, but what a replay, a redrive or a rerun made of it, with a version of its own."""
 
 
 class Place(NamedTuple):
@@ -103,6 +103,8 @@ class Facts:
     runs: Mapping[str, RunFact] = field(default_factory=dict)
     runs_of_events: Mapping[LedgerKey, RunFact] = field(default_factory=dict)
     claimed: frozenset[LedgerKey] = frozenset()
+    windows_opened: frozenset[str] = frozenset()
+    """Ids of runs that opened a window of their key."""
     letters: Mapping[str, Letter] = field(default_factory=dict)
     executions: Mapping[str, Execution | None] = field(default_factory=dict)
     """Of runs of which nothing else is known; those that were not asked about are absent."""

@@ -1,7 +1,7 @@
 """What should have come of a record: the code that decides, with the definitions of then."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from taskfactory.definitions import DefinitionSet, Matched
@@ -14,14 +14,14 @@ from taskfactory.intake.decisions import (
     Decision,
     DecisionLimits,
     Paused,
-    ReadEvent,
     StartRun,
-    decide_event,
+    decide,
     decision_of,
-    read_event,
 )
 from taskfactory.intake.in_force import InForce
+from taskfactory.intake.reading import EventReader, ReadEvent
 from taskfactory.intake.records import Record
+from taskfactory.intake.unavailable import Unavailable
 from taskfactory.registry import claim_keys
 
 RECORD: Final = "(every definition)"
@@ -42,56 +42,76 @@ class Judged:
         return (entry.definition_id is not None) is self.readable
 
 
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """What one revision makes of a record; with neither event nor letter, the topic's mapping passes it over."""
+
+    read: ReadEvent | None = None
+    expected: Mapping[str, Expected] = field(default_factory=dict)
+    """By definition id."""
+    letter: DeadLetter | None = None
+    """The record itself is one."""
+
+
 class Expectations:
     """Works out entries."""
 
-    def __init__(self, versions: Versions, limits: DecisionLimits) -> None:
+    def __init__(self, versions: Versions, reader: EventReader, limits: DecisionLimits) -> None:
         """Use definitions as they were, and ingress's limits."""
         self._versions = versions
+        self._reader = reader
         self._limits = limits
 
-    def judge(self, record: Record, revisions: Sequence[int], witness: Witness) -> Judged:
+    async def judge(self, record: Record, revisions: Sequence[int], witness: Witness) -> Judged:
         """What follows from a record, or is said to.
 
         Args:
             record: as it is on the topic.
             revisions: those that may have decided about it, at least one.
             witness: what names the record.
+
+        Raises:
+            Unavailable: the schema registry gives no answer now.
         """
-        read = read_event(record, self._limits)
-        if isinstance(read, DeadLetter):
-            return self._unreadable(record, read.reason, witness)
+        judgements = [await self._judgement(record, self._versions.at(number)) for number in revisions]
+        letters = [item.letter for item in judgements if item.letter is not None]
+        of_record = [Expected(Expectation.DEAD_LETTER, reason=letter.reason) for letter in letters]
+        if len(letters) == len(judgements):
+            entries = [self._entry(record, "-", None, of_record)]
+            # Nothing comes of such a record, so whatever names it for a definition is not explained.
+            return Judged(readable=False, entries=[*entries, *self._entries(record, None, (), witness)])
+        read = next((item.read for item in judgements if item.read is not None), None)
+        entries = self._entries(record, read, [item.expected for item in judgements], witness)
+        if letters or any(letter.definition_id is None for letter in witness.letters):
+            entries.append(self._entry(record, _event(read), None, [*of_record, None]))
+        return Judged(readable=True, entries=entries)
+
+    async def _judgement(self, record: Record, in_force: InForce) -> _Judgement:
         try:
-            decided = [
-                self._expected(decide_event(read, self._versions.at(number), self._limits)) for number in revisions
-            ]
-        except Exception:  # noqa: BLE001 -- as ingress does: deciding is pure, and would fail again
-            return self._unreadable(record, "internal_error", witness)
+            reading = await self._reader.read(record, in_force)
+            match reading:
+                case ReadEvent():
+                    return _Judgement(reading, self._expected(decide(reading, in_force, self._limits)))
+                case DeadLetter():
+                    return _Judgement(letter=reading)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 -- as ingress does: deciding is pure, and would fail again
+            return _Judgement(letter=DeadLetter(record, "internal_error", f"{type(error).__name__}: {error}"))
+        return _Judgement()
+
+    def _entries(
+        self, record: Record, read: ReadEvent | None, decided: Sequence[Mapping[str, Expected]], witness: Witness
+    ) -> list[Entry]:
         concerned = dict.fromkeys(id_ for expected in decided for id_ in expected)
         concerned |= dict.fromkeys(run.activity_id for run in witness.runs)
         concerned |= dict.fromkeys(letter.definition_id for letter in witness.letters if letter.definition_id)
-        event = f"{read.envelope.id} from {read.envelope.source}"
-        entries = [
-            self._entry(
-                record,
-                event,
-                id_,
-                [*(expected.get(id_) for expected in decided), *self._later(read, id_, decided, witness)],
-            )
-            for id_ in concerned
-        ]
-        if any(letter.definition_id is None for letter in witness.letters):
-            entries.append(self._entry(record, event, None, [None]))
-        return Judged(readable=True, entries=entries)
-
-    def _unreadable(self, record: Record, reason: str, witness: Witness) -> Judged:
-        entries = [self._entry(record, "-", None, [Expected(Expectation.DEAD_LETTER, reason=reason)])]
-        # Nothing comes of such a record, so whatever names it for a definition is not explained.
-        named = {run.activity_id for run in witness.runs} | {
-            letter.definition_id for letter in witness.letters if letter.definition_id
-        }
-        entries += [self._entry(record, "-", id_, [None]) for id_ in sorted(named)]
-        return Judged(readable=False, entries=entries)
+        entries: list[Entry] = []
+        for id_ in concerned:
+            then = [expected.get(id_) for expected in decided] or [None]
+            later = [] if read is None else self._later(read, id_, then, witness)
+            entries.append(self._entry(record, _event(read), id_, [*then, *later]))
+        return entries
 
     def _entry(
         self, record: Record, event: str, definition_id: str | None, expected: Iterable[Expected | None]
@@ -122,18 +142,17 @@ class Expectations:
         return found
 
     def _later(
-        self, read: ReadEvent, definition_id: str, decided: Sequence[dict[str, Expected]], witness: Witness
+        self, read: ReadEvent, definition_id: str, then: Sequence[Expected | None], witness: Witness
     ) -> list[Expected]:
-        """What a replay or a redrive may have made of the record, with the version that a run or a letter names."""
-        then = [expected[definition_id] for expected in decided if definition_id in expected]
-        starts = {item.run_id for item in then if item.kind is Expectation.START}
+        """What a replay, a redrive or a rerun may have made of the record, with the version that it names."""
+        starts = {item.run_id for item in then if item is not None and item.kind is Expectation.START}
+        lettered = bool(starts) or any(item is not None and item.kind is Expectation.DEAD_LETTER for item in then)
         found: list[Expected] = []
         for run in witness.runs:
             if run.activity_id == definition_id and run.run_id not in starts:
                 again = self._replayed(read, definition_id, run.version, generation=run.generation)
                 found += [item for item in again if item.run_id == run.run_id and item.kind is Expectation.START]
         for letter in witness.letters:
-            lettered = starts or any(item.kind is Expectation.DEAD_LETTER for item in then)
             if letter.definition_id == definition_id and letter.version is not None and not lettered:
                 again = self._replayed(read, definition_id, letter.version)
                 found += [item for item in again if item.kind in {Expectation.START, Expectation.DEAD_LETTER}]
@@ -150,3 +169,7 @@ class Expectations:
             fires = {(definition_id, verdict.key.digest): generation} if isinstance(verdict, Matched) else {}
             decisions.append(decision_of(verdict, read, InForce(0, alone, fires), self._limits))
         return self._expected([item for item in decisions if item is not None], later=True).values()
+
+
+def _event(read: ReadEvent | None) -> str:
+    return "-" if read is None else f"{read.envelope.id} from {read.envelope.source}"

@@ -21,7 +21,7 @@ from taskfactory.intake.audit.entries import (
     Undecided,
 )
 from taskfactory.intake.executions import Execution
-from taskfactory.registry import LedgerKey, RunFact
+from taskfactory.registry import ClaimKeys, LedgerKey, RunFact
 
 
 def settle(entry: Entry, facts: Facts) -> Settled | Undecided:
@@ -80,11 +80,23 @@ class _Settling:
                 missing = self._missing_claims(item, strategy_only=True)
                 troubles = (self._claim_missing(run, missing),) if missing else ()
                 return Settled(Disposition.ALREADY_STARTED, troubles)
-            if item.keys.identity in self._facts.runs_of_events:
-                return Settled(Disposition.ALREADY_STARTED)
-            if not self._facts.claimed.isdisjoint({item.keys.identity, item.keys.strategy}):
-                return self._claimed_without_row(item)
+            held = self._windowed(item, item.keys) if item.keys.windowed else self._forever(item, item.keys)
+            if held is not None:
+                return held
         return None
+
+    def _forever(self, item: Expected, keys: ClaimKeys) -> Settled | None:
+        if keys.identity in self._facts.runs_of_events:
+            return Settled(Disposition.ALREADY_STARTED)
+        return None if self._facts.claimed.isdisjoint(keys.all) else self._claimed_without_row(item)
+
+    def _windowed(self, item: Expected, keys: ClaimKeys) -> Settled | None:
+        """An event that was admitted has opened a window, or falls into one, whosever that is."""
+        if keys.admission not in self._facts.claimed:
+            return None
+        if item.run_id in self._facts.windows_opened:
+            return self._claimed_without_row(item)
+        return Settled(Disposition.ALREADY_STARTED)
 
     def _claimed_without_row(self, item: Expected) -> Settled:
         since, timestamp = self._facts.rows_kept_since, self._entry.timestamp
@@ -162,7 +174,7 @@ class _Settling:
 
     def _missing_claims(self, item: Expected, *, strategy_only: bool = False) -> frozenset[LedgerKey]:
         assert item.keys is not None  # noqa: S101 -- a start has its keys
-        wanted = {item.keys.strategy} if strategy_only else {item.keys.strategy, item.keys.identity}
+        wanted = {item.keys.strategy} if strategy_only else item.keys.all
         return frozenset(wanted - self._facts.claimed)
 
     def _missing(self, trouble: Trouble, expected: str, found: str) -> Settled:

@@ -1,10 +1,10 @@
 """Which definitions decided at a revision, loaded once and from the nearest revision that is known already."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, Protocol
 
-from taskfactory.definitions import DefinitionSet, InvalidDefinitions, RegisteredDefinition
+from taskfactory.definitions import InvalidDefinitions, RegisteredDefinition
 from taskfactory.intake.in_force import InForce
 from taskfactory.registry import DefinitionChanges, UnknownDefinition
 
@@ -17,9 +17,6 @@ class PastDefinitions(Protocol):
 
     def changes(self, since: int | None, until: int) -> DefinitionChanges:
         """Which definitions changed after one revision and up to another."""
-
-    def generations(self, revision: int) -> Mapping[tuple[str, bytes], int]:
-        """By activity id and key digest: the generation of keys that were released up to a revision."""
 
 
 class PastVersions(Protocol):
@@ -52,24 +49,23 @@ class Versions:
         self._store = store
         self._topic = topic
         self._only = only
-        self._registered: OrderedDict[int, Mapping[str, RegisteredDefinition]] = OrderedDict()
-        self._in_force: dict[int, InForce] = {}
+        self._in_force: OrderedDict[int, InForce] = OrderedDict()
         self._versions: dict[tuple[str, int], RegisteredDefinition | None] = {}
 
     def at(self, revision: int) -> InForce:
         """What was in force at a revision, as far as it reads the topic."""
         if revision not in self._in_force:
-            registered = self._load(revision)
-            generations = self._past.generations(revision)
-            self._in_force[revision] = InForce(revision, DefinitionSet(registered.values()), generations)
-            self.names |= {item.id: item.definition.name for item in registered.values()}
+            base = max((known for known in self._in_force if known < revision), default=None)
+            before = InForce.nothing() if base is None else self._in_force[base]
+            self._in_force[revision] = before.updated(self._concerning(self._past.changes(base, revision)))
             while len(self._in_force) > KEPT:
-                del self._in_force[next(iter(self._in_force))]
+                self._in_force.popitem(last=False)
+        self._in_force.move_to_end(revision)
         return self._in_force[revision]
 
     def ids(self, revision: int) -> frozenset[str]:
         """Ids of the definitions that were in force at a revision."""
-        return frozenset(self._load(revision))
+        return frozenset(item.id for item in self.at(revision).definitions.definitions)
 
     def version(self, definition_id: str, version: int) -> RegisteredDefinition | None:
         """One version, whether it was in force or not; None if it is unknown or can't be read."""
@@ -81,18 +77,11 @@ class Versions:
                 self._versions[key] = None
         return self._versions[key]
 
-    def _load(self, revision: int) -> Mapping[str, RegisteredDefinition]:
-        if revision in self._registered:
-            self._registered.move_to_end(revision)
-            return self._registered[revision]
-        base = max((known for known in self._registered if known < revision), default=None)
-        changes = self._past.changes(base, revision)
-        left = set(changes.gone) | {item.id for item in changes.in_force}
-        kept = {} if base is None else {id_: item for id_, item in self._registered[base].items() if id_ not in left}
-        self._registered[revision] = kept | {item.id: item for item in changes.in_force if self._concerns(item)}
-        while len(self._registered) > KEPT:
-            self._registered.popitem(last=False)
-        return self._registered[revision]
+    def _concerning(self, changes: DefinitionChanges) -> DefinitionChanges:
+        kept = [item for item in changes.in_force if self._concerns(item)]
+        self.names |= {item.id: item.definition.name for item in kept}
+        left = {item.id for item in changes.in_force} - {item.id for item in kept}
+        return replace(changes, in_force=kept, gone=[*changes.gone, *left])
 
     def _concerns(self, item: RegisteredDefinition) -> bool:
         topics = item.definition.trigger.topics
