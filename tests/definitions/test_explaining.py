@@ -83,8 +83,10 @@ TOPICS = st.sampled_from([None, ["events"], ["orders"]])
 def test_explanations_say_what_the_deciding_code_says(parts: list[tuple[Any, ...]], topic: str | None) -> None:
     items = []
     for number, (match, when, topics) in enumerate(parts):
-        trigger = {"type": "event", "match": match} | ({"when": when} if when else {}) | (
-            {"topics": topics} if topics else {}
+        trigger = (
+            {"type": "event", "match": match}
+            | ({"when": when} if when else {})
+            | ({"topics": topics} if topics else {})
         )
         items.append(registered(f"d-{number}", trigger=trigger))
     verdicts = {verdict.registered.id: verdict for verdict in DefinitionSet(items).evaluate(EVENT, topic)}

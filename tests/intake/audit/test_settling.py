@@ -152,14 +152,33 @@ def test_a_start_that_temporal_refused_is_a_dead_letter() -> None:
 
 def test_of_two_possible_revisions_the_one_that_the_facts_show_is_taken() -> None:
     started, lettered = start(ONE, "e"), Expected(Expectation.DEAD_LETTER, reason="when_error")
-    made = entry(5, ONE, started, lettered)
+    made = replace(entry(5, ONE, started, lettered), certain=False)
     assert started.keys is not None
     row = run(started, made.place, ONE)
     shown = {"triggered": {(made.place, ONE): [row]}, "claimed": started.keys.all}
     assert disposition(made, **shown) is Disposition.STARTED
     assert disposition(made, letters={made.letter_id: letter(made)}) is Disposition.DEAD_LETTERED
-    assert disposition(entry(5, ONE, started, None)) is Disposition.FILTERED
-    assert disposition(entry(5, ONE, started, Expected(Expectation.PAUSE))) is Disposition.PAUSED
+    for nothing, expected in ((None, Disposition.FILTERED), (Expected(Expectation.PAUSE), Disposition.PAUSED)):
+        assert disposition(replace(entry(5, ONE, started, nothing), certain=False)) is expected
+
+
+def test_what_the_latest_reading_demands_is_missed_although_an_earlier_one_demanded_nothing() -> None:
+    settled = settle(entry(5, ONE, start(ONE, "e"), None), Facts(committed={0: 9}))
+    assert isinstance(settled, Undecided)
+    settled = settle(entry(5, ONE, Expected(Expectation.DEAD_LETTER), None), Facts(committed={0: 9}))
+    assert isinstance(settled, Settled)
+    assert [item.trouble for item in settled.troubles] == [Trouble.LETTER_MISSING]
+
+
+def test_what_an_earlier_reading_did_is_explained_although_the_latest_one_demands_nothing() -> None:
+    started = start(ONE, "e")
+    made = entry(5, ONE, None, started)
+    assert started.keys is not None
+    shown = {"triggered": {(made.place, ONE): [run(started, made.place, ONE)]}, "claimed": started.keys.all}
+    assert disposition(made, **shown) is Disposition.STARTED
+    assert disposition(made) is Disposition.FILTERED
+    lettered = entry(5, ONE, Expected(Expectation.PAUSE), Expected(Expectation.DEAD_LETTER))
+    assert disposition(lettered, letters={lettered.letter_id: letter(lettered)}) is Disposition.DEAD_LETTERED
 
 
 def test_a_replayed_record_that_was_paused_has_started() -> None:
@@ -196,4 +215,3 @@ def test_an_event_in_a_window_is_a_duplicate_unless_it_opened_the_window(*, open
     settled = settle(entry(5, ONE, windowed), facts)
     assert isinstance(settled, Settled)
     assert settled.disposition is (Disposition.MISSING if opened else Disposition.ALREADY_STARTED)
-

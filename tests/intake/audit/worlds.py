@@ -101,19 +101,22 @@ def worlds(draw: st.DrawFn) -> World:
     """Up to 12 records and 3 definitions, with keys that events share."""
     records = draw(st.integers(1, 12))
     definitions = [definition_id(number) for number in range(draw(st.integers(1, 3)))]
+    # Each event may come twice (its id is half its offset), and may share its key with others.
+    keys = draw(st.lists(st.none() | st.sampled_from(["k1", "k2"]), min_size=6, max_size=6))
     entries: list[Entry] = []
     facts = _Facts()
     for offset in range(records):
         for activity in definitions:
             kind = draw(st.sampled_from(KINDS))
             if kind == "start":
-                # Each event may come twice (its id is half its offset), and may share its key with others.
-                expected = start(activity, f"e-{offset // 2}", draw(st.none() | st.sampled_from(["k1", "k2"])))
+                expected = start(activity, f"e-{offset // 2}", keys[offset // 2])
             elif kind is None:
                 continue
             else:
                 expected = Expected(Expectation(kind))
-            made = entry(offset, activity, expected)
+            # What an earlier revision may have made of the record before a crash changes nothing.
+            besides = draw(st.sampled_from([(), (None,), (Expected(Expectation.PAUSE),)]))
+            made = entry(offset, activity, *dict.fromkeys([expected, *besides]))
             entries.append(made)
             facts.follow(made, expected)
     return World(tuple(entries), facts.made(records), records)

@@ -147,12 +147,12 @@ class Auditor:
         unlogged = 0
         for record in chunk:
             place = Place(record.partition, record.offset)
-            revisions = timeline.candidates(record.offset, record.timestamp)
-            if not revisions:
+            deciders = timeline.deciders(record.offset, record.timestamp)
+            if not deciders.revisions:
                 unlogged += 1
                 continue
-            regime = Regime(revisions, self._facts.open(place))
-            judged.append((await self._expectations.judge(record, revisions, witnesses.get(place, Witness())), regime))
+            regime = Regime(deciders.revisions, self._facts.open(place))
+            judged.append((await self._expectations.judge(record, deciders, witnesses.get(place, Witness())), regime))
         seen = {Place(record.partition, record.offset) for record in chunk}
         self._without_record({place: found for place, found in witnesses.items() if place not in seen}, ())
         await self._settle(chunk[0].partition, judged, witnesses)

@@ -91,7 +91,9 @@ class Entry:
     letter_id: str
     """The id that a dead letter of both has."""
     expected: tuple[Expected | None, ...]
-    """Distinct; None where a revision makes nothing of the record. More than one: ambiguous."""
+    """Distinct; None where a revision makes nothing of the record. More than one that is not `later`: ambiguous."""
+    certain: bool = True
+    """The first expectation did decide, and the others may have; otherwise any of them may."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """What should have come of a record: the code that decides, with the definitions of then."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from taskfactory.definitions import DefinitionSet, Matched
 from taskfactory.intake.audit.entries import Entry, Expectation, Expected, Place
+from taskfactory.intake.audit.timeline import Deciders
 from taskfactory.intake.audit.versions import Versions
 from taskfactory.intake.audit.witnesses import Witness
 from taskfactory.intake.dead_letters import DeadLetter
@@ -62,20 +63,23 @@ class Expectations:
         self._reader = reader
         self._limits = limits
 
-    async def judge(self, record: Record, revisions: Sequence[int], witness: Witness) -> Judged:
+    async def judge(self, record: Record, deciders: Deciders, witness: Witness) -> Judged:
         """What follows from a record, or is said to.
 
         Args:
             record: as it is on the topic.
-            revisions: those that may have decided about it, at least one.
+            deciders: the revisions that may have decided about it, at least one.
             witness: what names the record.
 
         Raises:
             Unavailable: the schema registry gives no answer now.
         """
-        judgements = [await self._judgement(record, self._versions.at(number)) for number in revisions]
+        judgements = [await self._judgement(record, self._versions.at(number)) for number in deciders.revisions]
         letters = [item.letter for item in judgements if item.letter is not None]
-        of_record = [Expected(Expectation.DEAD_LETTER, reason=letter.reason) for letter in letters]
+        of_record = [
+            None if item.letter is None else Expected(Expectation.DEAD_LETTER, reason=item.letter.reason)
+            for item in judgements
+        ]
         if len(letters) == len(judgements):
             entries = [self._entry(record, "-", None, of_record)]
             # Nothing comes of such a record, so whatever names it for a definition is not explained.
@@ -83,8 +87,8 @@ class Expectations:
         read = next((item.read for item in judgements if item.read is not None), None)
         entries = self._entries(record, read, [item.expected for item in judgements], witness)
         if letters or any(letter.definition_id is None for letter in witness.letters):
-            entries.append(self._entry(record, _event(read), None, [*of_record, None]))
-        return Judged(readable=True, entries=entries)
+            entries.append(self._entry(record, _event(read), None, of_record))
+        return Judged(readable=True, entries=[replace(entry, certain=deciders.certain) for entry in entries])
 
     async def _judgement(self, record: Record, in_force: InForce) -> _Judgement:
         try:

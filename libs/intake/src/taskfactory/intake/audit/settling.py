@@ -8,6 +8,7 @@
 """
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from taskfactory.intake.audit.entries import (
     Discrepancy,
@@ -23,35 +24,49 @@ from taskfactory.intake.audit.entries import (
 from taskfactory.intake.executions import Execution
 from taskfactory.registry import ClaimKeys, LedgerKey, RunFact
 
+NO_EFFECT: Final = frozenset({Disposition.FILTERED, Disposition.PAUSED, Disposition.BEFORE_ACTIVATION})
+
 
 def settle(entry: Entry, facts: Facts) -> Settled | Undecided:
     """Compare an entry with the facts.
 
-    Where several expectations are possible, the one that the facts show is taken.
+    Where it is certain which revision decided, what that one demands has to be there, and what others may have done
+    before it is explained by them. Otherwise, of all that is possible, what the facts show is taken.
     """
-    return _Settling(entry, facts).settled()
+    possible = _Settling(entry, facts, entry.expected)
+    stray = possible.strays()
+    if not entry.certain:
+        return _with(possible.proven(), stray)
+    first, *others = entry.expected
+    due = _Settling(entry, facts, [first, *(item for item in others if item is not None and item.later)]).proven()
+    if isinstance(due, Settled) and due.disposition in NO_EFFECT:
+        due = possible.own_run() or possible.lettered() or due
+    return _with(due, stray)
+
+
+def _with(found: Settled | Undecided, strays: tuple[Discrepancy, ...]) -> Settled | Undecided:
+    return found if isinstance(found, Undecided) else Settled(found.disposition, found.troubles + strays)
 
 
 class _Settling:
     """One entry's comparison: an attempt after the other, in the order of what proves most."""
 
-    def __init__(self, entry: Entry, facts: Facts) -> None:
+    def __init__(self, entry: Entry, facts: Facts, expected: Sequence[Expected | None]) -> None:
         self._entry = entry
         self._facts = facts
-        self._starts = [item for item in entry.expected if item is not None and item.kind is Expectation.START]
+        self._expected = expected
+        self._starts = [item for item in expected if item is not None and item.kind is Expectation.START]
         self._letter = facts.letters.get(entry.letter_id)
 
-    def settled(self) -> Settled | Undecided:
-        stray = self._stray_runs() + self._stray_letter()
-        return self._with(self._own_run() or self._held() or self._lettered() or self._without_effect(), stray)
+    def proven(self) -> Settled | Undecided:
+        """What the facts show of the expectations."""
+        return self.own_run() or self._held() or self.lettered() or self._without_effect()
 
-    @staticmethod
-    def _with(found: Settled | Undecided, stray: tuple[Discrepancy, ...]) -> Settled | Undecided:
-        if not stray or isinstance(found, Undecided):
-            return found
-        return Settled(found.disposition, found.troubles + stray)
+    def strays(self) -> tuple[Discrepancy, ...]:
+        """Runs and letters that name the record and follow from no expectation."""
+        return self._stray_runs() + self._stray_letter()
 
-    def _own_run(self) -> Settled | None:
+    def own_run(self) -> Settled | None:
         """A run that names this record, and follows from it."""
         for item, run in self._own_runs():
             if missing := self._missing_claims(item):
@@ -88,7 +103,10 @@ class _Settling:
     def _forever(self, item: Expected, keys: ClaimKeys) -> Settled | None:
         if keys.identity in self._facts.runs_of_events:
             return Settled(Disposition.ALREADY_STARTED)
-        return None if self._facts.claimed.isdisjoint(keys.all) else self._claimed_without_row(item)
+        if keys.strategy in self._facts.claimed:
+            return self._claimed_without_row(item)
+        # The event was decided about under an earlier strategy, and lost or has a run that is known by that.
+        return Settled(Disposition.ALREADY_STARTED) if keys.identity in self._facts.claimed else None
 
     def _windowed(self, item: Expected, keys: ClaimKeys) -> Settled | None:
         """An event that was admitted has opened a window, or falls into one, whosever that is."""
@@ -102,16 +120,9 @@ class _Settling:
         since, timestamp = self._facts.rows_kept_since, self._entry.timestamp
         if since is None or (timestamp is not None and timestamp < since.timestamp() * 1000):
             return Settled(Disposition.ROWS_EXPIRED)
-        return Settled(
-            Disposition.MISSING,
-            (
-                self._discrepancy(
-                    Trouble.RUN_MISSING, f"run {item.run_id}", "its key is claimed, but the run has no row"
-                ),
-            ),
-        )
+        return self._missing(Trouble.RUN_MISSING, f"run {item.run_id}", "its key is claimed, but the run has no row")
 
-    def _lettered(self) -> Settled | None:
+    def lettered(self) -> Settled | None:
         """A letter, of an expectation that is one, or of a start that Temporal refused."""
         if self._letter is None:
             return None
@@ -127,7 +138,7 @@ class _Settling:
             return Settled(Disposition.PAUSED)
         if self._expects(Expectation.LEAVE):
             return Settled(Disposition.BEFORE_ACTIVATION)
-        if None in self._entry.expected:
+        if None in self._expected:
             return Settled(Disposition.FILTERED)
         if self._starts:
             return self._in_temporal([item.run_id or "" for item in self._starts])
@@ -136,7 +147,7 @@ class _Settling:
     def _without_letter(self) -> Settled:
         if self._facts.letters_lost:
             return Settled(Disposition.UNPROVEN)
-        reason = next((item.reason for item in self._entry.expected if item is not None and item.reason), "")
+        reason = next((item.reason for item in self._expected if item is not None and item.reason), "")
         expected = f"dead letter {self._entry.letter_id} ({reason})"
         return self._missing(Trouble.LETTER_MISSING, expected, "it is not on the dead letter topic")
 
@@ -170,7 +181,7 @@ class _Settling:
         return (self._discrepancy(Trouble.LETTER_UNEXPLAINED, "no dead letter", found),)
 
     def _expects(self, kind: Expectation) -> bool:
-        return any(item is not None and item.kind is kind for item in self._entry.expected)
+        return any(item is not None and item.kind is kind for item in self._expected)
 
     def _missing_claims(self, item: Expected, *, strategy_only: bool = False) -> frozenset[LedgerKey]:
         assert item.keys is not None  # noqa: S101 -- a start has its keys

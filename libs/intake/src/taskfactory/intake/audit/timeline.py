@@ -5,6 +5,9 @@ rise, and between two of them the revision is certain. Where a line comes from a
 still, records were (or may have been) read again, after a crash or a rebalance: a new pass begins there, and what an
 earlier pass had got to know by then may have been decided by both.
 
+What was not committed is read again, so the latest pass that covers a record did decide about it; others may have.
+That is certain only where another member began the pass: one member's lines may reach the log out of order.
+
 An earlier member is gone when a new pass begins, so a record that is younger than that was decided by the new pass
 alone. Records carry producers' clocks and a stopped process may wake once more, so "younger" means by `OVERLAP`.
 """
@@ -13,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from taskfactory.registry import IngressRevision
 
@@ -41,6 +44,15 @@ class Pass:
         return line.member == self.member and line.from_offset > self.offsets[-1]
 
 
+class Deciders(NamedTuple):
+    """Revisions that may have decided about a record."""
+
+    revisions: tuple[int, ...]
+    """The latest pass's first."""
+    certain: bool
+    """The first one did decide, whether or not others did so before it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """The log of one partition."""
@@ -59,22 +71,27 @@ class Timeline:
             passes[-1].revisions.append(line.revision)
         return cls(passes)
 
-    def candidates(self, offset: int, timestamp: int | None) -> tuple[int, ...]:
-        """The revisions that may have decided about a record, lowest first; none if no line covers it.
+    def deciders(self, offset: int, timestamp: int | None) -> Deciders:
+        """The revisions that may have decided about a record; none if no line covers it.
 
         Args:
             offset: the record's.
             timestamp: the record's, in milliseconds; None leaves every pass possible.
         """
-        found: set[int] = set()
-        for reading in reversed(self.passes):
+        found: list[int] = []
+        certain = False
+        for number in range(len(self.passes) - 1, -1, -1):
+            reading = self.passes[number]
             revision = reading.revision(offset)
             if revision is None:
                 continue
-            found.add(revision)
+            if not found:
+                certain = number == 0 or self.passes[number - 1].member != reading.member
+            found.append(revision)
             if timestamp is not None and reading.began is not None and timestamp > reading.began + _OVERLAP_MS:
                 break
-        return tuple(sorted(found))
+        revisions = tuple(dict.fromkeys(found))
+        return Deciders(revisions, certain or len(revisions) == 1)
 
 
 _OVERLAP_MS: Final = OVERLAP // timedelta(milliseconds=1)
