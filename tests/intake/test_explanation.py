@@ -148,16 +148,15 @@ def test_a_dead_letter_names_its_id_and_how_it_was_resolved() -> None:
 
 
 def test_what_takes_the_event_comes_before_near_misses_and_those_before_the_rest() -> None:
+    matches: dict[str, dict[str, Any]] = {
+        "other-type": {"type": ["refund"]},
+        "two-off": {"type": ["order"], "data": {"total": [1], "x": [1]}},
+        "one-off": {"type": ["order"], "data": {"total": [1]}},
+        "takes": {"type": ["order"]},
+    }
     items = [
-        replace(registered(name, **fields), id=str(UUID(int=number)))
-        for number, (name, fields) in enumerate(
-            {
-                "other-type": {"trigger": {"match": {"type": ["refund"]}}},
-                "two-off": {"trigger": {"match": {"type": ["order"], "data": {"total": [1], "x": [1]}}}},
-                "one-off": {"trigger": {"match": {"type": ["order"], "data": {"total": [1]}}}},
-                "takes": {},
-            }.items()
-        )
+        replace(registered(name, trigger={"match": match}), id=str(UUID(int=number)))
+        for number, (name, match) in enumerate(matches.items())
     ]
     answers = explain_event(read(), items, InForce(1, DefinitionSet(items)), LIMITS, "events")
     ordered = [item.registered.definition.name for item in sorted(answers, key=lambda item: item.distance)]
