@@ -35,9 +35,9 @@ def backtest(  # noqa: PLR0913 -- one parameter per option
     limit_examples: Annotated[int, typer.Option(min=0, max=1000, help="Examples of each kind at most.")] = 5,
     output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE,
 ) -> None:
-    """Try definitions on a topic's history, without a consumer group and without starting or writing anything.
+    """Try definitions on a topic's history, without starting or writing anything.
 
-    Each definition is reported beside the version of its name that is in force. One with `enabled: false` is tried as
+    No consumer group is joined. Each definition is reported beside the version of its name that is in force. One with `enabled: false` is tried as
     if it were enabled. What was started before plays no part: duplicates are those within the history.
     """
     documents = read_documents(file)
