@@ -37,8 +37,9 @@ def backtest(  # noqa: PLR0913 -- one parameter per option
 ) -> None:
     """Try definitions on a topic's history, without starting or writing anything.
 
-    No consumer group is joined. Each definition is reported beside the version of its name that is in force. One with `enabled: false` is tried as
-    if it were enabled. What was started before plays no part: duplicates are those within the history.
+    No consumer group is joined. Each definition is reported beside the version of its name that is in force; one with
+    `enabled: false` is tried as if it were enabled. What was started before plays no part: duplicates are those within
+    the history.
     """
     documents = read_documents(file)
     if not documents.definitions:
