@@ -7,10 +7,10 @@ SHELL := /bin/bash
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 
-.PHONY: help setup demo dev down test unit e2e lint types fmt schemas clean
+.PHONY: help setup demo dev down test unit e2e lint types fmt schemas bench-match clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .uv/bin/uv:
 	@echo "uv is not on PATH: installing it into .uv (once)"
@@ -53,6 +53,9 @@ fmt: setup ## Format the code and mend what ruff can mend
 
 schemas: setup ## Write the generated schemas anew
 	@$(RUN) python -m taskfactory.definitions.schema schemas/json
+
+bench-match: setup ## Matching with 1 to 100,000 definitions; fails when a target is missed (2 minutes)
+	@$(RUN) python -m bench.match
 
 clean: ## Remove what was built in the checkout
 	@rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -23,6 +23,7 @@ def test_a_failed_run_shows_its_reason() -> None:
         run_id="activity-a-k",
         activity_name="orders",
         version=3,
+        generation=2,
         state="failed",
         error=Failure(type="cel_error", message="no such key: sku"),
         dedupe_strategy="event_id",
@@ -39,6 +40,7 @@ def test_a_failed_run_shows_its_reason() -> None:
     assert row["REASON"] == "cel_error: no such key: sku"
     assert (row["DEFINITION"], row["STATE"], row["TASKS"]) == ("orders@3", "failed", "2")
     assert (row["STARTED"], row["TOOK"]) == ("2026-11-23 09:30:00Z", "0.84s")
+    assert (row["KEY"], row["GENERATION"]) == ("/shop 7", "2")
 
 
 def test_a_task_that_no_worker_polls_shows_that_it_waits() -> None:

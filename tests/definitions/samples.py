@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from taskfactory.definitions import ActivityDefinition, RegisteredDefinition, parse_definition
+from taskfactory.definitions import ActivityDefinition, RegisteredDefinition, parse_definition, trusted_definition
 
 EVENT: dict[str, Any] = {
     "specversion": "1.0",
@@ -45,3 +45,8 @@ def definition(name: str = "order-fulfilment", **fields: Any) -> ActivityDefinit
 
 def registered(name: str = "order-fulfilment", **fields: Any) -> RegisteredDefinition:
     return RegisteredDefinition(f"id-of-{name}", 1, definition(name, **fields))
+
+
+def stored(match: dict[str, Any], identity: str, version: int = 1, **fields: Any) -> RegisteredDefinition:
+    """As a registry gives it."""
+    return RegisteredDefinition(identity, version, trusted_definition(document("stored", match=match, **fields)))

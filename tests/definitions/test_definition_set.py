@@ -3,20 +3,20 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from taskfactory.definitions import (
+    ActivityDefinition,
     DedupeKey,
     DefinitionSet,
     EvaluationFailed,
-    EventPattern,
     Filtered,
+    InvalidPattern,
     Matched,
+    RegisteredDefinition,
     event_identity,
     event_occurrence,
 )
-from tests.definitions.samples import EVENT, registered
+from tests.definitions.samples import EVENT, document, registered, stored
 
 
 def verdict(event: dict[str, Any] = EVENT, **fields: Any) -> Matched | Filtered | EvaluationFailed:
@@ -35,17 +35,15 @@ def test_a_definition_that_takes_the_event_says_under_which_key() -> None:
     assert DefinitionSet([item]).evaluate(EVENT, "orders") == [Matched(item, event_identity(EVENT))]
 
 
-def test_no_is_said_by_match_or_by_when() -> None:
-    by_match = verdict(match={"type": ["com.shop.order.placed"], "data": {"total": [1]}})
-    by_when = verdict(when="event.data.total < 100")
-    assert isinstance(by_match, Filtered)
-    assert by_match.reason == "match"
-    assert isinstance(by_when, Filtered)
-    assert by_when.reason == "when"
+def test_a_no_of_when_is_said_and_a_no_of_match_is_left_out() -> None:
+    by_match = registered("by-match", match={"type": ["com.shop.order.placed"], "data": {"total": [1]}})
+    by_when = registered("by-when", when="event.data.total < 100")
+    assert DefinitionSet([by_match, by_when]).evaluate(EVENT, "orders") == [Filtered(by_when, "when")]
 
 
 def test_when_is_not_asked_where_match_said_no() -> None:
-    assert isinstance(verdict(match={"type": ["com.shop.order.placed"], "x": [1]}, when="event.missing"), Filtered)
+    refusing = registered(match={"type": ["com.shop.order.placed"], "x": [1]}, when="event.missing")
+    assert DefinitionSet([refusing]).evaluate(EVENT, "orders") == []
 
 
 def test_a_when_that_fails_is_not_a_no() -> None:
@@ -98,15 +96,34 @@ def test_one_definition_that_fails_harms_no_other() -> None:
     assert isinstance(second, Matched)
 
 
-def test_an_event_nested_without_end_is_an_error_of_each_definition() -> None:
+def test_an_event_nested_without_end_is_an_error_of_each_definition_that_looks_into_it() -> None:
     deep: list[Any] = []
     for _ in range(5_000):
         deep = [deep]
-    code, message = failure({**EVENT, "data": deep})
-    assert (code, message) == (
-        "event_error",
-        "the event is nested deeper than 200 levels, which is the most that is matched",
-    )
+    event = {**EVENT, "data": deep}
+    too_deep = ("event_error", "the event is nested deeper than 200 levels, which is the most that is matched")
+    assert failure(event, match={"data": [1]}) == too_deep
+    assert failure(event, when="event.type == 'x'") == too_deep
+    assert failure(event, dedupe={"key": {"expression": "event.id"}}) == too_deep
+    looking = registered("looking", match={"type": ["com.shop.order.placed"], "data": [1]})
+    other = registered("other")
+    first, second = DefinitionSet([looking, other]).evaluate(event, None)
+    assert isinstance(first, EvaluationFailed)
+    assert isinstance(second, Matched)
+
+
+def test_a_stored_expression_that_does_not_compile_is_an_error_of_its_definition() -> None:
+    broken, sound = stored({"type": ["com.shop.order.placed"]}, "broken", when="event."), registered("sound")
+    first, second = DefinitionSet([broken, sound]).evaluate(EVENT, None)
+    assert isinstance(first, EvaluationFailed)
+    assert first.code == "when_error"
+    assert isinstance(second, Matched)
+
+
+def test_a_pattern_that_is_broken_is_refused_with_its_set() -> None:
+    unread = ActivityDefinition.model_validate(document(match={"a": [{"prefxi": "x"}]}))
+    with pytest.raises(InvalidPattern):
+        DefinitionSet([RegisteredDefinition("id", 1, unread)])
 
 
 def test_definitions_of_other_types_topics_or_that_are_disabled_are_not_asked() -> None:
@@ -135,24 +152,3 @@ def test_text_that_databases_refuse_still_has_a_key_and_can_be_asked_about() -> 
         )
         assert isinstance(matched, Matched)
         assert matched.key.parts == (strange,)
-
-
-TYPES = st.sampled_from(["a", "b", "c"])
-TYPE_PATTERNS = st.lists(
-    TYPES | st.sampled_from([{"prefix": "a"}, {"anything-but": "b"}, {"exists": False}, {"exists": True}]),
-    min_size=1,
-    max_size=2,
-)
-MATCHES = st.fixed_dictionaries(
-    {}, optional={"type": TYPE_PATTERNS, "id": st.just(["1"]), "$or": st.just([{"type": ["a"]}, {"id": ["1"]}])}
-).filter(bool)
-
-
-@given(st.lists(MATCHES, max_size=4), TYPES, st.sampled_from(["1", "2"]))
-def test_preselection_loses_no_match(patterns: list[dict[str, Any]], event_type: str, event_id: str) -> None:
-    event = {"source": "/s", "id": event_id, "type": event_type}
-    definitions = DefinitionSet([registered(f"d{n}", match=pattern) for n, pattern in enumerate(patterns)])
-    matched = {
-        found.registered.definition.name for found in definitions.evaluate(event, None) if isinstance(found, Matched)
-    }
-    assert matched == {f"d{n}" for n, pattern in enumerate(patterns) if EventPattern.parse(pattern).matches(event)}

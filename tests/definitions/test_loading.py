@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from taskfactory.definitions import InvalidDefinitions, load_definitions, parse_definition
+from taskfactory.definitions import InvalidDefinitions, load_definitions, parse_definition, trusted_definition
 from taskfactory.definitions.durations import InvalidDuration, parse_duration
 from tests.definitions.samples import activity, document
 
@@ -372,3 +372,21 @@ def test_durations(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_refused(text: Any) -> None:
     with pytest.raises(InvalidDuration, match="allowed is a duration from 1ms to 3650d"):
         parse_duration(text)
+
+
+def test_a_stored_definition_is_read_alike_with_and_without_trust() -> None:
+    canonical = parse_definition(document(when="event.data.total > 1", dedupe={"key": "subject"})).to_dict()
+    assert trusted_definition(canonical) == parse_definition(canonical)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"tasks": []}, "tasks: found [] with 0 elements"),
+        ({"match": {"a": [{"prefxi": "x"}]}}, "trigger.match.a[0].prefxi: unknown operator 'prefxi'"),
+    ],
+)
+def test_trust_does_not_cover_shape_and_pattern(fields: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidDefinitions) as caught:
+        trusted_definition(document(**fields), "row")
+    assert sentence in str(caught.value)

@@ -163,11 +163,17 @@ def test_alternatives_cannot_multiply_without_end() -> None:
 
 
 def test_an_event_nested_without_end_is_refused_and_does_not_crash() -> None:
-    event: dict[str, Any] = {}
+    event: dict[str, Any] = {"a": 1}
     for _ in range(5_000):
         event = {"a": [event]}
+    deep: list[Any] = [1]
+    for _ in range(200):
+        deep = [deep]
     with pytest.raises(EventTooDeep):
-        EventPattern.parse({"a": [1]}).matches(event)
+        EventPattern.parse({".".join("a" * 300): [1]}).matches(event)
+    with pytest.raises(EventTooDeep):
+        EventPattern.parse({"a": [1]}).matches({"a": deep})
+    assert EventPattern.parse({"a": [1]}).matches({"a": deep[0]})
 
 
 def test_many_elements_in_many_arrays_are_decided_quickly() -> None:

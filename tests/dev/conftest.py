@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -65,9 +66,11 @@ class FakePart:
         return Launch((sys.executable, "-S", "-E", "-c", _SERVER, str(counter), self.complaint, *numbers), self.home)
 
     def address(self, endpoints: Endpoints) -> str:
-        return {"kafka": endpoints.kafka_bootstrap_servers, "temporal": endpoints.temporal_address}.get(
-            self.name, endpoints.database_url.split("@")[1].split("/")[0]
-        )
+        return {
+            "kafka": endpoints.kafka_bootstrap_servers,
+            "temporal": endpoints.temporal_address,
+            "schema-registry": urlsplit(endpoints.schema_registry_url or "").netloc,
+        }.get(self.name, endpoints.database_url.split("@")[1].split("/")[0])
 
     def problem(self, endpoints: Endpoints) -> str | None:
         port = int(self.address(endpoints).rsplit(":")[-1])

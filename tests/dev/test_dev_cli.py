@@ -38,6 +38,11 @@ def test_a_shell_that_evaluates_the_env_format_has_the_settings(endpoints: Endpo
     assert {name: value for name, value in seen.items() if name.startswith("TASKFACTORY")} == SETTINGS
 
 
+def test_a_schema_registry_is_among_the_settings_where_there_is_one() -> None:
+    env = Endpoints.at({**PORTS, "schema_registry": 6}).env()
+    assert env == {**SETTINGS, "TASKFACTORY_SCHEMA_REGISTRY_URL": "http://127.0.0.1:6/apis/ccompat/v7"}
+
+
 def test_every_format_tells_where_the_ui_is(endpoints: Endpoints) -> None:
     assert all("http://127.0.0.1:4" in render(endpoints) for render in (as_env, as_json, as_table))
 

@@ -41,6 +41,21 @@ def test_up_starts_and_provisions_every_part(stack_of_fakes: NativeStack, parts:
     assert [status.problem for status in stack_of_fakes.status()] == [None, None, None]
 
 
+def test_a_part_that_is_not_asked_for_any_more_has_no_address(
+    folder: StateFolder, parts: Parts, stack_of_fakes: NativeStack, tmp_path: Path
+) -> None:
+    extra = FakePart("schema-registry", ("schema_registry",), tmp_path / "state" / "schema-registry")
+    with_extra = NativeStack(folder, [*parts.values(), extra])
+    url = with_extra.up(FREE, Silent()).schema_registry_url
+    assert url is not None
+    assert with_extra.down()[-1] == "schema-registry"
+    assert stack_of_fakes.up(FREE, Silent()).schema_registry_url is None
+    try:
+        assert with_extra.up(FREE, Silent()).schema_registry_url == url
+    finally:
+        with_extra.down()
+
+
 def test_a_second_up_reuses_what_runs(stack_of_fakes: NativeStack, folder: StateFolder) -> None:
     first, before = stack_of_fakes.up(FREE, Silent()), pids(folder)
     assert stack_of_fakes.up(FREE, Silent()) == first

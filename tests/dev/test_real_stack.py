@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from taskfactory.dev import Mode, Stack
+from taskfactory.dev import Mode, Stack, probes
 from taskfactory.dev.compose import engine_answers
 from taskfactory.dev.probes import kafka_admin
 from taskfactory.dev.processes import find
@@ -33,6 +33,13 @@ def test_up_reuse_heal_and_down(tmp_path: Path) -> None:
         assert running.up() == endpoints
         assert folder.read().servers == servers
 
+        with_registry = Stack(tmp_path / "stack", mode=Mode.NATIVE, with_schema_registry=True).up()
+        assert probes.schema_registry(with_registry) is None
+        assert with_registry.env()["TASKFACTORY_SCHEMA_REGISTRY_URL"] == with_registry.schema_registry_url
+        assert endpoints.schema_registry_url is None
+        assert {name: folder.read().servers[name] for name in servers} == servers
+        endpoints = with_registry
+
         os.kill(servers["postgres"].pid, signal.SIGKILL)
         while find(servers["postgres"]):
             pass
@@ -45,8 +52,8 @@ def test_up_reuse_heal_and_down(tmp_path: Path) -> None:
         servers = folder.read().servers
         roots = [process for server in servers.values() if (process := find(server))]
         family = [*roots, *(child for process in roots for child in process.children(recursive=True))]
-        assert len(family) > len(roots) == 3
-        assert running.down() == ["kafka", "temporal", "postgres"]
+        assert len(family) > len(roots) == 4
+        assert running.down() == ["kafka", "temporal", "postgres", "schema-registry"]
         assert not any(process.is_running() and process.status() != "zombie" for process in family)
         assert (tmp_path / "stack" / "postgres").exists()
         (tmp_path / "stack" / "demo" / "abcd").mkdir(parents=True)

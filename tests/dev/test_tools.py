@@ -10,6 +10,7 @@ from taskfactory.dev.errors import ToolMissingError
 from taskfactory.dev.kafka import Kafka
 from taskfactory.dev.part import Part
 from taskfactory.dev.postgres import Postgres, recent
+from taskfactory.dev.schema_registry import SchemaRegistry
 from taskfactory.dev.temporal import Temporal
 from taskfactory.dev.versions import parse_version, tool_version
 
@@ -60,6 +61,13 @@ def test_maven_is_not_needed_beside_an_installed_kafka(kafka: Kafka, tool: Tool)
     complaint(kafka)  # too old
     (libs / "kafka_2.13-4.1.1.jar").touch()
     kafka.require()
+
+
+def test_the_schema_registry_needs_java_and_maven(tmp_path: Path, tool: Tool) -> None:
+    registry = SchemaRegistry(tmp_path / "registry", Cache(tmp_path / "cache"))
+    assert "the schema registry needs Java 17 or later" in complaint(registry)
+    tool("java", JAVA_17)
+    assert "fetching the schema registry needs Maven" in complaint(registry)
 
 
 def test_no_go(temporal: Temporal, tool: Tool) -> None:

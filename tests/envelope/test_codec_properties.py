@@ -1,5 +1,6 @@
 """For any event: what was encoded is decoded again. For any bytes: an envelope or InvalidEnvelope, nothing else."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from taskfactory.envelope import (
     SchemaNeeded,
     decode,
     encode,
+    json_text,
     parse_writer_schema,
 )
 from taskfactory.envelope.avro import header
@@ -188,3 +190,30 @@ def test_any_json_object_gives_an_envelope_or_invalid_envelope(members: dict[str
     except InvalidEnvelope:
         return
     assert EventEnvelope.from_json_dict(received.to_json_dict()) == received
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**64), 2**64) | st.floats() | st.text(max_size=3),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        max_leaves=12,
+    ),
+    st.integers(0, 3).map(lambda extra: json_text.MAX_DEPTH - 2 + extra),
+    st.booleans(),
+)
+def test_the_check_of_parsed_values_refuses_what_the_full_check_refuses(
+    value: Any,
+    depth: int,
+    deep: bool,  # noqa: FBT001  drawn
+) -> None:
+    for level in range(depth if deep else 0):
+        value = [value] if level % 2 else {"a": value}
+
+    def complaint(check: Callable[[Any], None]) -> str | None:
+        try:
+            check(value)
+        except json_text.UnfitValue as error:
+            return str(error)
+        return None
+
+    assert complaint(json_text.check_parsed) == complaint(json_text.check)

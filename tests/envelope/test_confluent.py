@@ -15,6 +15,7 @@ from taskfactory.envelope import (
     WriterSchema,
     decode,
     encode,
+    envelope_record,
     parse_writer_schema,
     read_avro,
 )
@@ -88,6 +89,11 @@ def test_writing_takes_an_id(schema_id: int | None) -> None:
         encode(PING, "confluent", schema_id=schema_id)
 
 
+def test_other_formats_take_none() -> None:
+    with pytest.raises(ValueError, match="schema_id is 7"):
+        encode(PING, "avro", schema_id=7)
+
+
 def test_headers_win_over_the_first_bytes() -> None:
     value = encode(PING, "confluent", schema_id=256).value
     headers = [(f"ce_{name}", text.encode()) for name, text in REQUIRED.items()]
@@ -117,17 +123,14 @@ def test_the_records_namespace_is_the_writers_own(name: str) -> None:
     [
         ({"id": "bytes", "subject": "bytes"}, {"id": b"1", "subject": "ü".encode()}),
         ({"id": ["null", "string"], "subject": "string"}, {"subject": "ü"}),
-        ({"id": {"type": "string", "logicalType": "uuid"}, "subject": ["string", "null"]}, {"subject": "ü"}),
+        ({"id": {"type": "string", "logicalType": "uuid"}}, {"id": "0192e4a7-3f6c-7c11-8000-000000000000"}),
         ({"extensions": {"type": "map", "values": "string"}}, {"subject": "ü"}),
+        ({"type": {"type": "enum", "name": "Kind", "symbols": ["ping"]}, "hops": "long"}, {"type": "ping", "hops": 3}),
     ],
 )
 def test_types_that_avro_promotes_are_read(types: dict[str, Any], record: dict[str, Any]) -> None:
-    expected = EventEnvelope.from_attributes(REQUIRED | {"subject": "ü"})
-    schema = changed(**types)
-    if "uuid" in str(types):
-        record = record | {"id": "0192e4a7-3f6c-7c11-8000-000000000000"}
-        expected = expected.model_copy(update={"id": record["id"]})
-    assert received(schema, REQUIRED | record) == expected
+    text = {name: value.decode() if isinstance(value, bytes) else value for name, value in record.items()}
+    assert received(changed(**types), REQUIRED | record) == EventEnvelope.from_attributes(REQUIRED | text)
 
 
 @pytest.mark.parametrize("kind", ["bytes", ["null", "bytes"], ["bytes", "string", "null"], ["null", "string", "bytes"]])
@@ -152,15 +155,16 @@ def test_a_writer_without_a_required_field_is_told_which(name: str) -> None:
 @pytest.mark.parametrize(
     ("types", "record", "words"),
     [
-        ({"time": {"type": "long", "logicalType": "timestamp-millis"}}, {"time": 1}, "time as long"),
-        ({"data": {"type": "map", "values": "int"}}, {"data": {"n": 1}}, "data as map of int"),
-        ({"hops": ["null", "long"]}, {"hops": 1}, "hops as long; allowed are int, null"),
-        ({"id": "long"}, {"id": 1}, "id as long"),
         (
-            {"extensions": {"type": "map", "values": "double"}},
-            {"extensions": {"x": 1.5}},
-            "extensions as map of double",
+            {"time": {"type": "long", "logicalType": "timestamp-millis"}},
+            {"time": 1},
+            "time as int or long; allowed are null, string",
         ),
+        ({"data": {"type": "map", "values": "int"}}, {"data": {"n": 1}}, "data as map or record"),
+        ({"source": {"type": "array", "items": "string"}}, {"source": ["a"]}, "source as array; allowed are string"),
+        ({"hops": ["null", "float"]}, {"hops": 1.0}, "hops as float or double"),
+        ({"subject": "boolean"}, {"subject": True}, "subject as boolean"),
+        ({"id": "long"}, {"id": 1}, "id as int or long"),
     ],
 )
 def test_a_writer_with_another_type_is_told_for_which_field(
@@ -169,6 +173,21 @@ def test_a_writer_with_another_type_is_told_for_which_field(
     error = refused(changed(**types), REQUIRED | record)
     assert (error.code, error.field) == (InvalidCode.INCOMPATIBLE_SCHEMA, next(iter(types)))
     assert words in error.message
+
+
+def test_a_field_that_our_schema_renames_is_found_under_its_old_name() -> None:
+    field = envelope_record._field({"name": "source", "type": "string", "aliases": ["origin"]})
+    assert envelope_record._resolved(field, {"origin": "/shop"}) == "/shop"
+
+
+def test_extensions_have_the_types_of_cloudevents() -> None:
+    error = refused(changed(extensions={"type": "map", "values": "double"}), REQUIRED | {"extensions": {"x": 1.5}})
+    assert (error.code, error.field) == (InvalidCode.INVALID_ATTRIBUTE, "x")
+
+
+def test_bytes_that_are_no_text_are_refused_where_text_is_needed() -> None:
+    error = refused(changed(id="bytes"), REQUIRED | {"id": b"\xff"})
+    assert (error.code, error.field) == (InvalidCode.MALFORMED_AVRO, "id")
 
 
 def test_a_required_field_that_is_null_is_missing() -> None:

@@ -52,7 +52,12 @@ def test_example_outcomes_have_outcome_data(name: str) -> None:
 
 def test_every_topic_says_what_travels_on_it() -> None:
     topics = YAML(typ="safe").load((SCHEMAS / "topics.yaml").read_text())["topics"]
-    assert {topic["name"] for topic in topics} == {"events", "taskfactory.outcomes", "taskfactory.dlq"}
+    assert {topic["name"] for topic in topics} == {
+        "events",
+        "taskfactory.outcomes",
+        "taskfactory.dlq",
+        "taskfactory.decisions",
+    }
     for topic in topics:
         assert topic.keys() == {"name", "setting", "record", "key", "producer", "consumer"}
         assert topic["record"] in {"EventEnvelope", None}

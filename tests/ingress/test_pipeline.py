@@ -14,7 +14,16 @@ from taskfactory.ingress.deliveries import Assignment, Delivery
 from taskfactory.ingress.effects import Dependencies, Effects, Ports
 from taskfactory.ingress.pipeline import Member, Pipeline, PipelineLimits
 from taskfactory.ingress.retrying import Dependency
-from taskfactory.intake import DeadLetter, DecisionLimits, EventReader, InForce, Reading, Record, Refused, Unavailable
+from taskfactory.intake import (
+    DeadLetter,
+    DecisionLimits,
+    EventReader,
+    InForce,
+    ReadResult,
+    Record,
+    Refused,
+    Unavailable,
+)
 from tests.ingress.fakes import (
     PATIENCE,
     FakeDeadLetters,
@@ -284,12 +293,12 @@ async def test_a_record_whose_schema_cannot_be_had_now_waits_and_holds_up_no_oth
     back = asyncio.Event()
 
     class Reader(EventReader):
-        def read_known(self, record: Record, in_force: InForce) -> Reading:
+        def read_known(self, record: Record, in_force: InForce) -> ReadResult:
             if record.value == b"avro" and not back.is_set():
                 raise SchemaNeeded(7)
             return super().read_known(replace(record, value=order(1)), in_force)
 
-        async def read(self, record: Record, in_force: InForce) -> Reading:
+        async def read(self, record: Record, in_force: InForce) -> ReadResult:
             if not back.is_set():
                 raise Unavailable("SCHEMA_REGISTRY", "connection refused")
             return self.read_known(record, in_force)
@@ -331,7 +340,7 @@ async def test_a_paused_definition_records_the_match_and_starts_nothing(workshop
     assert paused() == 1
     assert not workshop.starter.attempts
     [told] = workshop.decisions.told
-    assert [each.decision for each in told.dispositions] == ["paused"]
+    assert [each.kind for each in told.dispositions] == ["paused"]
 
 
 async def test_the_log_says_which_revision_decides_before_it_decides(workshop: Workshop) -> None:
@@ -366,9 +375,7 @@ async def test_decisions_are_told_before_a_record_is_disposed(workshop: Workshop
     workshop.definitions = DefinitionSet([ORDERS, PICKY])
     workshop.decisions.fail_with(unavailable())
     await workshop.process(delivery(0, order(1)), delivery(1, b"broken"))
-    told = {
-        decided.record.offset: [each.decision for each in decided.dispositions] for decided in workshop.decisions.told
-    }
+    told = {decided.record.offset: [each.kind for each in decided.dispositions] for decided in workshop.decisions.told}
     assert told == {0: ["started", "dead_lettered"], 1: ["dead_lettered"]}
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from taskfactory.envelope import decode, encode
-from taskfactory.intake import Decided, Disposition
+from taskfactory.intake import DeadLetter, Decided, Disposition
 from taskfactory.intake.decision_stream import envelope_of
 from tests.ingress.fakes import record
 from tests.intake.test_decisions import definition
@@ -22,7 +22,7 @@ EVENT = {
 
 def test_a_decision_names_the_record_the_event_and_what_became_of_it_for_each_definition() -> None:
     started = Disposition("started", ORDERS, "activity-1")
-    failed = Disposition("dead_lettered", ORDERS, None, "when_error", "no key: \udce4")
+    failed = Disposition("dead_lettered", ORDERS, letter=DeadLetter(record(7), "when_error", "no key: \udce4", ORDERS))
     told = envelope_of(Decided(record(7), EVENT, 12, [started, failed]), NOW)
     assert (told.id, told.type, told.subject) == ("events/0/7", "io.taskfactory.record.decided", "o-1")
     activity = {"id": "id-of-orders", "name": "orders", "version": 2}
@@ -50,6 +50,16 @@ def test_the_events_data_is_not_repeated() -> None:
 
 def test_a_record_that_no_definition_matched_is_told_as_filtered_and_an_unreadable_one_without_event() -> None:
     assert envelope_of(Decided(record(), EVENT, 1, []), NOW).data["filtered"] is True
-    broken = envelope_of(Decided(record(), None, 1, [Disposition("dead_lettered", None, None, "malformed_json")]), NOW)
+    broken = envelope_of(
+        Decided(
+            record(),
+            None,
+            1,
+            [Disposition("dead_lettered", None, letter=DeadLetter(record(), "malformed_json", "not JSON"))],
+        ),
+        NOW,
+    )
     assert broken.data["event"] == {}
-    assert broken.data["decisions"] == [{"decision": "dead_lettered", "reason": "malformed_json"}]
+    assert broken.data["decisions"] == [
+        {"decision": "dead_lettered", "reason": "malformed_json", "message": "not JSON"}
+    ]

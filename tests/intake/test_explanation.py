@@ -124,7 +124,7 @@ def test_an_event_within_a_window_is_a_duplicate_and_one_after_it_would_start() 
     assert answer.run is not None
     moment, key = event_moment(answer.run.event), claim_keys(answer.run).strategy
     for ago, expected in ((10, Answer.DUPLICATE), (60, Answer.WOULD_START)):
-        standing = Standing(1, moment - timedelta(minutes=ago))
+        standing = Standing(1, (moment - timedelta(minutes=ago),))
         facts = Facts(standings={key: standing}, holders={answer.run.run_id: "activity-holder"})
         told = answer.settle(facts, placed=True)
         assert told.answer is expected

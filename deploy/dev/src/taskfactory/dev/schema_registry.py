@@ -36,10 +36,10 @@ class SchemaRegistry:
 
     def require(self) -> None:
         """Look for Java, and for Maven when the jars are still to be fetched."""
-        require_java("The schema registry")
+        require_java("the schema registry")
         if not (self._entry.exists() or shutil.which("mvn")):
             raise ToolMissingError(
-                "Maven (`mvn`)", "Fetching the schema registry", "install it (Debian: apt-get install maven)"
+                "Maven (`mvn`)", "fetching the schema registry", "install it (Debian: apt-get install maven)"
             )
 
     def launch(self, ports: Mapping[str, int], say: Say) -> Launch:

@@ -25,6 +25,7 @@ from taskfactory.definitions.loading import (
     load_documents,
     parse_definition,
     parse_mapping,
+    trusted_definition,
 )
 from taskfactory.definitions.mapping import MappingFailed, RecordParts, map_record
 from taskfactory.definitions.matching.flatten import EventTooDeep
@@ -85,5 +86,6 @@ __all__ = [
     "render_tasks",
     "run_id_in_generation",
     "task_id",
+    "trusted_definition",
     "workflow_id",
 ]

@@ -49,12 +49,17 @@ def mapping_problems(document: Any) -> Iterator[Problem]:
         yield from _expression_problems(text, (field,), MAPPING_SCOPE)
 
 
+def pattern_problems(match: dict[str, Any]) -> Iterator[Problem]:
+    """Check the event pattern; paths are relative to the definition."""
+    try:
+        EventPattern.parse(match)
+    except InvalidPattern as error:
+        yield from (Problem(("trigger", "match", *path), message) for path, message, _ in error.problems)
+
+
 def _trigger_problems(trigger: dict[str, Any]) -> Iterator[Problem]:
     if isinstance(match := trigger.get("match"), dict):
-        try:
-            EventPattern.parse(match)
-        except InvalidPattern as error:
-            yield from (Problem(("trigger", "match", *path), message) for path, message, _ in error.problems)
+        yield from pattern_problems(match)
     yield from _expression_problems(trigger.get("when"), ("trigger", "when"), EVENT_SCOPE)
 
 

@@ -1,16 +1,17 @@
 """All enabled definitions, compiled once, and what each of them says about an event.
 
-A set is immutable: to change definitions, build a new one and swap the reference. Definitions are found by the event's
-exact `type` first, so that those of other types cost nothing.
+A set is immutable: to change definitions, make a changed one and swap the reference. `PatternIndex` finds the
+definitions whose patterns take the event; only their `when` and their dedupe keys are evaluated.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Literal
 
-from taskfactory.definitions.cel import Bindings, EvaluationError
+from taskfactory.definitions.cel import Bindings, CompileError, EvaluationError
 from taskfactory.definitions.dedupe import (
     DedupeKey,
     DedupeKeyMissing,
@@ -20,9 +21,10 @@ from taskfactory.definitions.dedupe import (
     expression_key,
     subject_key,
 )
-from taskfactory.definitions.matching.flatten import EventTooDeep, FlatEvent, flatten
+from taskfactory.definitions.matching.flatten import EventTooDeep, check_depth
+from taskfactory.definitions.matching.index import PatternIndex
 from taskfactory.definitions.matching.pattern import EventPattern
-from taskfactory.definitions.model import ActivityDefinition, DedupeExpression
+from taskfactory.definitions.model import ActivityDefinition, Dedupe, DedupeExpression
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class Filtered:
     """The definition does not take the event."""
 
     registered: RegisteredDefinition
-    reason: Literal["match", "when"]
-    """Which of the two said no."""
+    reason: Literal["when"]
+    """What said no. Those that `match` refuses have no verdict: nobody looks at most of them."""
 
 
 FailureCode = Literal["event_error", "when_error", "dedupe_error", "dedupe_key_missing", "dedupe_time_missing"]
@@ -83,84 +85,155 @@ class DefinitionSet:
     """An immutable set of definitions; safe to share between threads."""
 
     def __init__(self, registered: Iterable[RegisteredDefinition]) -> None:
-        """Compile the enabled ones.
+        """Compile the enabled ones. Where an id comes twice, the later one counts, in the earlier one's place.
 
         Raises:
-            InvalidPattern: A definition that did not go through `load_definitions` or `parse_definition`.
+            InvalidPattern: A definition that went through no check.
         """
-        enabled = [_Candidate(position, item) for position, item in enumerate(registered) if item.definition.enabled]
-        self._definitions = tuple(candidate.registered for candidate in enabled)
-        self._any_type = [candidate for candidate in enabled if candidate.types is None]
-        self._by_type: dict[str, list[_Candidate]] = {}
-        for candidate in enabled:
-            for event_type in candidate.types or ():
-                self._by_type.setdefault(event_type, []).append(candidate)
+        self._candidates: dict[str, _Candidate] = {}
+        self._places = 0
+        self._index: PatternIndex[_Candidate] = PatternIndex()
+        self._change(registered, ())
 
-    @property
+    def changed(self, put: Iterable[RegisteredDefinition] = (), removed: Iterable[str] = ()) -> "DefinitionSet":
+        """A new set with some definitions added or replaced, and others removed; this one stays as it is.
+
+        The new set decides as one that was made from scratch. It shares what the change does not concern.
+
+        Args:
+            put: Definitions that take the place of those with the same id, or are appended; one that is disabled is
+                removed.
+            removed: Ids; unknown ones are passed over.
+
+        Raises:
+            InvalidPattern: A definition that went through no check.
+        """
+        changed = DefinitionSet(())
+        changed._candidates = self._candidates.copy()
+        changed._places = self._places
+        changed._index = self._index
+        changed._change(put, removed)
+        return changed
+
+    @cached_property
     def definitions(self) -> tuple[RegisteredDefinition, ...]:
         """The enabled definitions, in the order given."""
-        return self._definitions
+        return tuple(candidate.registered for candidate in self._candidates.values())
 
     def __len__(self) -> int:
-        return len(self._definitions)
+        return len(self._candidates)
 
     def evaluate(self, event: Mapping[str, Any], topic: str | None) -> list[Verdict]:
-        """Ask every definition that the event's type and topic do not rule out, in the order given.
+        """What the definitions say that may concern the event, in the order given.
+
+        Left out are those whose topics or whose `match` do not take the event: the index does not even look at most of
+        them. `EventPattern.explain` says why a definition's `match` refused.
 
         Args:
             event: The envelope in CloudEvents JSON form.
             topic: Where it was read; None asks the definitions of all topics.
         """
-        candidates = [
-            candidate
-            for candidate in (*self._by_type.get(str(event.get("type")), ()), *self._any_type)
-            if topic is None or candidate.topics is None or topic in candidate.topics
-        ]
+        try:
+            candidates = self._index.matching(event)
+        except EventTooDeep:
+            return self._evaluate_one_by_one(event, topic)
         if not candidates:
             return []
-        candidates.sort(key=lambda candidate: candidate.position)
+        if len(candidates) > 1:
+            candidates.sort(key=_place)
         evaluation = _Evaluation(event)
-        return [evaluation.verdict(candidate) for candidate in candidates]
+        return [evaluation.verdict(candidate) for candidate in candidates if candidate.listens_to(topic)]
+
+    def _evaluate_one_by_one(self, event: Mapping[str, Any], topic: str | None) -> list[Verdict]:
+        """For an event that is nested too deep for some definitions, but perhaps not for all.
+
+        No record leads here, because decoding refuses such depths.
+        """
+        evaluation = _Evaluation(event)
+        asked = (candidate for candidate in self._candidates.values() if candidate.listens_to(topic))
+        verdicts = (evaluation.verdict_alone(candidate) for candidate in asked)
+        return [verdict for verdict in verdicts if verdict is not None]
+
+    def _change(self, put: Iterable[RegisteredDefinition], removed: Iterable[str]) -> None:
+        """Only while the set is made."""
+        leaving: list[_Candidate] = []
+        arriving: dict[str, _Candidate] = {}
+        for identity in removed:
+            self._retire(identity, leaving, arriving)
+        for item in put:
+            before = self._candidates.get(item.id)
+            if not item.definition.enabled:
+                self._retire(item.id, leaving, arriving)
+                continue
+            if before is None:
+                self._places += 1
+            elif arriving.pop(item.id, None) is None:
+                leaving.append(before)
+            place = self._places if before is None else before.place
+            self._candidates[item.id] = arriving[item.id] = _Candidate(place, item)
+        self._index = self._index.changed(leaving, arriving.values())
+
+    def _retire(self, identity: str, leaving: list["_Candidate"], arriving: dict[str, "_Candidate"]) -> None:
+        gone = self._candidates.pop(identity, None)
+        if gone is not None and arriving.pop(identity, None) is None:
+            leaving.append(gone)
 
 
 class _Candidate:
-    def __init__(self, position: int, registered: RegisteredDefinition) -> None:
+    """A definition with what every event needs to know of it, close together: most are not in any cache."""
+
+    __slots__ = ("dedupe", "pattern", "place", "registered", "topics", "when")
+
+    def __init__(self, place: int, registered: RegisteredDefinition) -> None:
         trigger = registered.definition.trigger
-        self.position = position
+        self.place = place
         self.registered = registered
         self.pattern = EventPattern.parse(trigger.match)
-        self.topics = None if trigger.topics is None else frozenset(trigger.topics)
-        self.types = self.pattern.exact_texts("type")
+        self.topics = trigger.topics
+        self.when = trigger.when
+        self.dedupe = registered.definition.dedupe
+
+    def listens_to(self, topic: str | None) -> bool:
+        return topic is None or self.topics is None or topic in self.topics
+
+
+_place = attrgetter("place")
 
 
 class _Evaluation:
-    """One event, flattened and converted to CEL once for all definitions."""
+    """One event that some patterns took, converted to CEL once for all definitions that ask it anything."""
 
     def __init__(self, event: Mapping[str, Any]) -> None:
         self._event = event
-        self._bindings = Bindings({"event": dict(event)})
+        self._identity: DedupeKey | None = None
 
     @cached_property
-    def _flat(self) -> FlatEvent:
-        return flatten(self._event)
+    def _bindings(self) -> Bindings:
+        check_depth(self._event)
+        return Bindings({"event": dict(self._event)})
+
+    def verdict_alone(self, candidate: _Candidate) -> Verdict | None:
+        try:
+            return self.verdict(candidate) if candidate.pattern.matches(self._event) else None
+        except EventTooDeep as error:
+            return EvaluationFailed(candidate.registered, "event_error", str(error))
 
     def verdict(self, candidate: _Candidate) -> Verdict:
         registered = candidate.registered
-        code: FailureCode = "event_error"
+        code: FailureCode = "when_error"
         try:
-            if not candidate.pattern.matches_flat(self._flat):
-                return Filtered(registered, "match")
-            code = "when_error"
-            if not self._when(registered.definition.trigger.when):
+            if not self._when(candidate.when):
                 return Filtered(registered, "when")
             code = "dedupe_error"
-            key = self._key(registered.definition)
-            return Matched(registered, key, self._occurrence(registered.definition))
+            return Matched(registered, self._key(candidate.dedupe), self._occurrence(candidate.dedupe))
         except DedupeKeyMissing as error:
             return EvaluationFailed(registered, "dedupe_key_missing", str(error))
         except DedupeTimeMissing as error:
             return EvaluationFailed(registered, "dedupe_time_missing", str(error))
-        except (EventTooDeep, EvaluationError) as error:
+        except EventTooDeep as error:
+            return EvaluationFailed(registered, "event_error", str(error))
+        except (CompileError, EvaluationError) as error:
+            # What does not compile was stored by a version that read it otherwise; it harms no other definition.
             return EvaluationFailed(registered, code, str(error))
 
     def _when(self, expression: str | None) -> bool:
@@ -171,11 +244,16 @@ class _Evaluation:
             raise EvaluationError(expression, f"`when` must give true or false; it gave {result!r}")
         return result
 
-    def _key(self, definition: ActivityDefinition) -> DedupeKey:
-        key = definition.dedupe.key
+    def _key(self, dedupe: Dedupe) -> DedupeKey:
+        key = dedupe.key
         if isinstance(key, DedupeExpression):
             return expression_key(self._bindings.evaluate(key.expression))
-        return subject_key(self._event) if key == "subject" else event_identity(self._event)
+        return subject_key(self._event) if key == "subject" else self._own_identity()
 
-    def _occurrence(self, definition: ActivityDefinition) -> DedupeKey | None:
-        return None if definition.dedupe.window_seconds is None else event_occurrence(self._event)
+    def _occurrence(self, dedupe: Dedupe) -> DedupeKey | None:
+        return None if dedupe.window_seconds is None else event_occurrence(self._event)
+
+    def _own_identity(self) -> DedupeKey:
+        if self._identity is None:
+            self._identity = event_identity(self._event)
+        return self._identity

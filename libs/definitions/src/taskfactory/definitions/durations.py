@@ -1,6 +1,7 @@
 """Durations as authors write them: `500ms`, `30s`, `5m`, `4h`, `7d`, and combinations such as `1h30m`."""
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 from taskfactory.definitions.suggestions import found
@@ -31,7 +32,14 @@ def parse_duration(text: Any) -> float:
     Raises:
         InvalidDuration: Unknown unit, wrong order, zero, or longer than 3650 days.
     """
-    if not isinstance(text, str) or not text or not text.isascii() or re.fullmatch(DURATION_PATTERN, text) is None:
+    if not isinstance(text, str):
+        raise InvalidDuration(text)
+    return _seconds(text)
+
+
+@lru_cache(maxsize=1_024)  # thousands of definitions share a few durations
+def _seconds(text: str) -> float:
+    if not text or not text.isascii() or re.fullmatch(DURATION_PATTERN, text) is None:
         raise InvalidDuration(text)
     milliseconds = sum(int(number) * _UNIT_MILLISECONDS[unit] for number, unit in _PART.findall(text))
     seconds = milliseconds / 1000

@@ -10,7 +10,7 @@ from taskfactory.definitions.paths import Problem, render_path
 from taskfactory.definitions.source import Document, Place, read_documents
 from taskfactory.definitions.suggestions import unknown
 from taskfactory.definitions.topic_mapping import TopicMapping
-from taskfactory.definitions.validation import validate, validate_mapping
+from taskfactory.definitions.validation import validate, validate_mapping, validate_stored
 
 _START: Final = Place(1, 1)
 _MAPPING: Final = "TopicMapping"
@@ -77,6 +77,19 @@ def parse_definition(document: Mapping[str, Any], origin: str = "definition") ->
         InvalidDefinitions: With every error, none of which has a line.
     """
     return _parsed(*validate(dict(document)), origin)
+
+
+def trusted_definition(document: Mapping[str, Any], origin: str = "definition") -> ActivityDefinition:
+    """Read a definition that was checked before it was stored, ten times as fast as `parse_definition`.
+
+    Its shape and its event pattern are read anyway, and refused when this version of taskfactory can't read them.
+    Expressions and templates are not compiled before an event needs them; one that this version refuses is then an
+    error of that definition alone. Never use it for what comes from outside.
+
+    Raises:
+        InvalidDefinitions: With every error of shape and pattern, none of which has a line.
+    """
+    return _parsed(*validate_stored(document), origin)
 
 
 def parse_mapping(document: Mapping[str, Any], origin: str = "mapping") -> TopicMapping:

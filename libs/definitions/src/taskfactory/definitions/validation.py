@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from taskfactory.definitions.checks import mapping_problems, semantic_problems
+from taskfactory.definitions.checks import mapping_problems, pattern_problems, semantic_problems
 from taskfactory.definitions.model import PATTERN_SENTENCES, ActivityDefinition
 from taskfactory.definitions.paths import Path, Problem
 from taskfactory.definitions.suggestions import allowed, found, unknown
@@ -39,6 +39,17 @@ T = TypeVar("T", ActivityDefinition, TopicMapping)
 def validate(document: Any) -> tuple[ActivityDefinition | None, list[Problem]]:
     """Check a document's shape and meaning; the definition is None exactly when there are problems."""
     return _validate(ActivityDefinition, document, semantic_problems(document))
+
+
+def validate_stored(document: Any) -> tuple[ActivityDefinition | None, list[Problem]]:
+    """Check the shape and the event pattern of a document whose meaning was checked before it was stored.
+
+    The rest of the meaning (expressions and templates, each of which the CEL engine would compile) is what takes time.
+    """
+    definition, problems = _validate(ActivityDefinition, document, iter(()))
+    if definition is not None:
+        problems += pattern_problems(definition.trigger.match)
+    return (None if problems else definition), problems
 
 
 def validate_mapping(document: Any) -> tuple[TopicMapping | None, list[Problem]]:

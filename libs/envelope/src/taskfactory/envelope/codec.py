@@ -71,11 +71,18 @@ def encode(
             schemas/avro/event_envelope.avsc.
 
     Raises:
-        ValueError: The format is `confluent`, and `schema_id` is missing or no id.
+        ValueError: `schema_id` is missing for the format `confluent`, is given for another, or is no id.
     """
     text_key = envelope.partitionkey or envelope.subject
     if key is None and text_key is not None:
         key = text_key.encode()
+    if fmt == "confluent" and schema_id is not None:
+        return Record(confluent.write(envelope, schema_id), [], key)
+    if fmt == "confluent" or schema_id is not None:
+        raise ValueError(
+            f"the format is {fmt}, schema_id is {schema_id}; the format confluent takes the registry's id for "
+            "event_envelope.avsc, the others take none"
+        )
     match fmt:
         case "structured":
             return Record(*structured.write(envelope), key)
@@ -83,10 +90,6 @@ def encode(
             return Record(*binary.write(envelope), key)
         case "avro":
             return Record(avro.write(envelope), [], key)
-        case "confluent":
-            if schema_id is None:
-                raise ValueError("the format confluent takes a schema_id: the registry's for event_envelope.avsc")
-            return Record(confluent.write(envelope, schema_id), [], key)
 
 
 def _survey(headers: Sequence[tuple[str, bytes | None]]) -> tuple[str | None, bool]:

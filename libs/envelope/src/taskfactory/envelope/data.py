@@ -10,8 +10,13 @@ from typing import Any
 from taskfactory.envelope import json_text, media_type
 
 
-def canonical(data: Any, content_type: str | None) -> Any:
+def canonical(data: Any, content_type: str | None, *, parsed: bool = False) -> Any:
     """Bring `data` into its one form.
+
+    Args:
+        data: What the envelope shall hold.
+        content_type: The envelope's `datacontenttype`.
+        parsed: Whether `data` is what `json_text.parse` gave.
 
     Raises:
         ValueError: It cannot be carried without loss; the message says why.
@@ -21,7 +26,7 @@ def canonical(data: Any, content_type: str | None) -> Any:
     if type(data) is bytes:
         return from_bytes(data, content_type)
     if media_type.is_json(content_type) or type(data) is str:
-        _check(data)
+        _check(data, parsed=parsed)
         return data
     raise ValueError(
         f"data is a {type(data).__name__}, but datacontenttype {content_type!r} says that it is not JSON; "
@@ -66,12 +71,12 @@ def _from_json_bytes(raw: bytes) -> Any:
         if error.lone_surrogate:
             raise ValueError(f"data is not interoperable JSON: {error}") from None
         return raw
-    _check(value)
+    _check(value, parsed=True)
     return value
 
 
-def _check(value: Any) -> None:
+def _check(value: Any, *, parsed: bool) -> None:
     try:
-        json_text.check(value)
+        (json_text.check_parsed if parsed else json_text.check)(value)
     except json_text.UnfitValue as error:
         raise ValueError(f"data{error}") from None

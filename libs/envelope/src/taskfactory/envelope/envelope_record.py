@@ -1,38 +1,61 @@
 """EventEnvelope as an Avro record, whatever stands before it on the wire.
 
-Avro's schema resolution reads what another version wrote: fields that we lack are dropped, optional ones that the
-writer lacks get their defaults, types are promoted. An envelope is a record whose name, without its namespace, is
-`EventEnvelope` (Avro 1.12, "Schema Resolution": unqualified names match), so teams may keep a copy of the schema.
+What another version of the schema wrote is read by the rules of Avro's schema resolution: fields that we lack are
+dropped, optional ones that the writer lacks get their defaults, bytes may stand where we have text. An envelope is a
+record whose name, without its namespace, is `EventEnvelope` (Avro 1.12, "Schema Resolution": unqualified names match),
+so teams may keep a copy of the schema.
+
+The rules are applied here, to what fastavro read by the writer's schema alone. Its own resolution skips fields by
+declared lengths without looking whether there are bytes, which does not end on a damaged array; and it takes bytes for
+a string wherever a union of the reader names the string first.
 
 The record's `data` is a string for JSON content (JSON text) and for text, bytes otherwise, null where there is none.
 """
 
-from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import cache
 from importlib import resources
 from io import BytesIO
-from typing import Any, Final
+from types import NoneType
+from typing import Any, Final, NamedTuple
 
 import fastavro
-from fastavro.read import LOGICAL_READERS, SchemaResolutionError
 from fastavro.schema import parse_schema
 from fastavro.types import Schema
 
 from taskfactory.envelope import json_text, media_type
 from taskfactory.envelope.avro_json import UnfitAvro
 from taskfactory.envelope.errors import InvalidCode, InvalidEnvelope, shown
-from taskfactory.envelope.model import REQUIRED, EventEnvelope
+from taskfactory.envelope.model import EventEnvelope
 from taskfactory.envelope.writer_schema import WriterSchema
 
 NAME: Final = "EventEnvelope"
 FILES: Final = ("event_envelope.avsc",)
 """The shipped schemas, the newest first. One that was ever released stays, under a name with its release."""
 
-_AS_IT_IS: Final = "taskfactory.as-it-is"
-_PROMOTED: Final = {"string": {"bytes"}, "bytes": {"string"}}
+_TYPES: Final[dict[str, type]] = {"null": NoneType, "string": str, "bytes": bytes, "int": int, "map": dict}
+"""What fastavro makes of the Avro types that fields of ours have."""
+_ABSENT: Final = object()
+_FOUND: Final = {
+    NoneType: "null",
+    bool: "boolean",
+    int: "int or long",
+    float: "float or double",
+    bytes: "bytes or fixed",
+    str: "string or enum",
+    list: "array",
+    dict: "map or record",
+}
 
-for _kind in ("string", "bytes"):
-    LOGICAL_READERS[f"{_kind}-{_AS_IT_IS}"] = lambda value, _writer, _reader: value
+
+class _Field(NamedTuple):
+    name: str
+    names: tuple[str, ...]
+    """Its name and its aliases."""
+    required: bool
+    default: Any
+    types: frozenset[type]
+    kinds: str
+    """The Avro types, for people."""
 
 
 @cache
@@ -46,6 +69,24 @@ def shipped() -> tuple[str, ...]:
 def newest() -> Schema:
     """The parsed schema under which envelopes are written."""
     return parse_schema(json_text.parse(shipped()[0]))
+
+
+@cache
+def _fields() -> tuple[_Field, ...]:
+    return tuple(_field(field) for field in json_text.parse(shipped()[0])["fields"])
+
+
+def _field(declared: dict[str, Any]) -> _Field:
+    branches = declared["type"] if isinstance(declared["type"], list) else [declared["type"]]
+    kinds = [branch if isinstance(branch, str) else branch["type"] for branch in branches]
+    return _Field(
+        name=declared["name"],
+        names=(declared["name"], *declared.get("aliases", ())),
+        required="default" not in declared,
+        default=declared.get("default"),
+        types=frozenset(_TYPES[kind] for kind in kinds),
+        kinds=", ".join(kinds),
+    )
 
 
 def write(envelope: EventEnvelope) -> bytes:
@@ -69,25 +110,23 @@ def read(body: bytes, writer: WriterSchema) -> EventEnvelope:
             f"The value's schema is {shown(writer.name) if writer.name else 'no record'}; an envelope's is a record "
             f"{NAME} in any namespace. Give the topic a TopicMapping if its values are no envelopes.",
         )
-    try:
-        record = read_body(body, *_resolution(writer))
-    except SchemaResolutionError:
-        raise _misfit(body, writer) from None
-    return _from_record(record)
+    record = read_body(body, writer.raw)
+    resolved = {}
+    for field in _fields():
+        value = record.get(field.name, _ABSENT)
+        resolved[field.name] = value if type(value) in field.types else _resolved(field, record)
+    return _from_record(resolved)
 
 
-def read_body(body: bytes, writer: Schema, reader: Schema | None = None) -> Any:
+def read_body(body: bytes, writer: Schema) -> Any:
     """Read one datum that takes all of the bytes.
 
     Raises:
         InvalidEnvelope: The bytes do not follow the schema.
-        SchemaResolutionError: What they hold has no place in the reader's schema.
     """
     stream = BytesIO(body)
     try:
-        datum: Any = fastavro.schemaless_reader(stream, writer, reader)
-    except SchemaResolutionError:
-        raise
+        datum: Any = fastavro.schemaless_reader(stream, writer, None)
     except UnfitAvro as error:
         raise InvalidEnvelope(
             InvalidCode.MALFORMED_AVRO, None, f"The value does not fit its schema: {error}."
@@ -103,71 +142,36 @@ def read_body(body: bytes, writer: Schema, reader: Schema | None = None) -> Any:
     return datum
 
 
-@lru_cache(maxsize=1_000)
-def _resolution(writer: WriterSchema) -> tuple[Schema, Schema]:
-    """The writer's schema and ours, as fastavro resolves one to the other: under one name for the record.
-
-    In a union of the reader, Avro takes the first branch that fits, and bytes fit a string. In `data` that would be a
-    loss, so its strings and bytes get a logical type: what has one is not promoted.
-    """
-    theirs: Any = writer.raw
-    fields = [
-        {**field, "type": _unpromoted(field["type"])} if field["name"] == "data" else field
-        for field in theirs["fields"]
-    ]
-    ours: Any = json_text.parse(shipped()[0])
-    return (
-        parse_schema({"type": "record", "name": theirs["name"], "fields": fields}),
-        parse_schema({"type": "record", "name": theirs["name"], "fields": ours["fields"]}),
-    )
-
-
-def _unpromoted(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_unpromoted(branch) for branch in schema]
-    return {"type": schema, "logicalType": _AS_IT_IS} if schema in ("string", "bytes") else schema
-
-
-def _misfit(body: bytes, writer: WriterSchema) -> InvalidEnvelope:
-    """Say which field keeps the record from being an envelope."""
-    record: dict[str, Any] = read_body(body, writer.raw)
-    theirs = dict(_fields(writer.raw))
-    for name, ours in _fields(newest()):
-        if name not in theirs:
-            if name in REQUIRED:
-                return _incompatible(name, f"has no field {name}, which every envelope needs")
-            continue
-        if name in REQUIRED and record[name] is None:
-            return InvalidEnvelope(
-                InvalidCode.MISSING_ATTRIBUTE, name, f"Missing: {name} is null. Every envelope needs it."
-            )
-        allowed = _kinds(ours)
-        for kind in sorted(_kinds(theirs[name]) - ({"null"} if record[name] is not None else set())):
-            if kind not in allowed and not _PROMOTED.get(kind, set()) & allowed:
-                return _incompatible(name, f"declares {name} as {kind}; allowed are {', '.join(sorted(allowed))}")
-    return _incompatible(None, "does not resolve to the one of EventEnvelope")
+def _resolved(field: _Field, record: dict[str, Any]) -> Any:
+    """What our schema makes of a field that the writer lacks, or has under another name or type."""
+    name = next((each for each in field.names if each in record), None)
+    if name is None:
+        if field.required:
+            raise _incompatible(field.name, f"has no field {field.name}, which every envelope needs")
+        return field.default
+    value = record[name]
+    if type(value) in field.types:  # under an alias
+        return value
+    if type(value) is bytes and str in field.types:
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise InvalidEnvelope(
+                InvalidCode.MALFORMED_AVRO, field.name, f"{field.name} is bytes that are not UTF-8; it must be text."
+            ) from None
+    if value is None:
+        raise InvalidEnvelope(
+            InvalidCode.MISSING_ATTRIBUTE, field.name, f"Missing: {field.name} is null; leave the field out, or set it."
+        )
+    raise _incompatible(field.name, f"has {field.name} as {_FOUND[type(value)]}; allowed are {field.kinds}")
 
 
-def _incompatible(field: str | None, clause: str) -> InvalidEnvelope:
+def _incompatible(field: str, clause: str) -> InvalidEnvelope:
     return InvalidEnvelope(
         InvalidCode.INCOMPATIBLE_SCHEMA,
         field,
         f"The value's schema {clause}. Register one that is compatible with schemas/avro/event_envelope.avsc.",
     )
-
-
-def _fields(record: Any) -> Iterator[tuple[str, Any]]:
-    for field in record["fields"]:
-        yield field["name"], field["type"]
-
-
-def _kinds(schema: Any) -> set[str]:
-    """Names of a type's branches; of a map, those of its values."""
-    if isinstance(schema, list):
-        return {kind for branch in schema for kind in _kinds(branch)}
-    if isinstance(schema, dict):
-        return {f"map of {kind}" for kind in _kinds(schema["values"])} if schema["type"] == "map" else {schema["type"]}
-    return {schema}
 
 
 def _to_record(envelope: EventEnvelope) -> dict[str, Any]:

@@ -89,6 +89,42 @@ def check(value: object, *, depth: int = 0) -> None:
         raise UnfitValue(f"is a {kind.__name__}; allowed are dict, list, str, int, float, bool and None")
 
 
+def check_parsed(value: Any) -> None:
+    """`check` for what `parse` gave: names and text are sound then, numbers and nesting may not be.
+
+    Raises:
+        UnfitValue: As `check` does.
+    """
+    if not _fits([value], MAX_DEPTH + 1):
+        check(value)
+
+
+def _fits(level: list[Any], levels: int) -> bool:
+    """Whether all numbers fit and nothing nests deeper; level by level, because most values are neither."""
+    for _ in range(levels):
+        nested = False
+        inner: list[Any] = []
+        for value in level:
+            kind = type(value)
+            if kind is str:
+                continue
+            if kind is dict:
+                nested = True
+                inner += value.values()
+            elif kind is list:
+                nested = True
+                inner += value
+            elif kind is int:
+                if not MIN_INTEGER <= value <= MAX_INTEGER:
+                    return False
+            elif kind is float and not math.isfinite(value):
+                return False
+        if not nested:
+            return True
+        level = inner
+    return False
+
+
 def _check_members(value: dict[Any, Any] | list[Any], depth: int) -> None:
     named = isinstance(value, dict)
     place: Any = None

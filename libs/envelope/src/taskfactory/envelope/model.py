@@ -27,6 +27,9 @@ REQUIRED: Final = ("specversion", "id", "source", "type")
 
 AttributeValue = str | int | bool
 
+_PARSED: Final = object()
+"""Pydantic's validation context of members that `json_text.parse` gave."""
+
 
 class EventEnvelope(BaseModel):
     """An event: CloudEvents attributes and `data`. Attributes that are not named here are kept as extensions.
@@ -62,7 +65,7 @@ class EventEnvelope(BaseModel):
     @field_validator("data")
     @classmethod
     def _in_one_form(cls, value: Any, info: ValidationInfo) -> Any:
-        return data_forms.canonical(value, info.data.get("datacontenttype"))
+        return data_forms.canonical(value, info.data.get("datacontenttype"), parsed=info.context is _PARSED)
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -90,8 +93,12 @@ class EventEnvelope(BaseModel):
         return members
 
     @classmethod
-    def from_json_dict(cls, members: Mapping[str, Any]) -> Self:
+    def from_json_dict(cls, members: Mapping[str, Any], *, parsed: bool = False) -> Self:
         """Read the CloudEvents JSON form. A member that is null is absent (JSON format, section 2.2).
+
+        Args:
+            members: The event.
+            parsed: Whether the members are what `json_text.parse` gave; what it saw to is not checked again then.
 
         Raises:
             InvalidEnvelope: A rule is broken.
@@ -103,7 +110,7 @@ class EventEnvelope(BaseModel):
                     InvalidCode.INVALID_DATA, "data_base64", "data and data_base64 are both set; send one of them."
                 )
             present["data"] = _from_base64(present.pop("data_base64"))
-        return cls._from_members(present)
+        return cls._from_members(present, _PARSED if parsed else None)
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any], data: Any = None) -> Self:
@@ -119,10 +126,10 @@ class EventEnvelope(BaseModel):
         return cls._from_members({**attributes, "data": data})
 
     @classmethod
-    def _from_members(cls, members: dict[str, Any]) -> Self:
+    def _from_members(cls, members: dict[str, Any], context: object = None) -> Self:
         _check_required(members)
         try:
-            return cls.model_validate(members)
+            return cls.model_validate(members, context=context)
         except ValidationError as error:
             raise _as_invalid(error.errors(include_url=False)[0]) from None
 

@@ -33,7 +33,7 @@ def read(value: bytes | None) -> EventEnvelope:
             None,
             f"The value is JSON, but a {type(members).__name__}; an event is a JSON object.",
         )
-    return EventEnvelope.from_json_dict(members)
+    return EventEnvelope.from_json_dict(members, parsed=True)
 
 
 def write(envelope: EventEnvelope) -> tuple[bytes, list[tuple[str, bytes]]]:

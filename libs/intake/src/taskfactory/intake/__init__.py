@@ -1,12 +1,23 @@
 """From a Kafka record to started runs: decode, decide, start, dead-letter. Used by ingress and by operators' commands.
 
 Reading order: `reading` (the event in a record), `decisions` (what follows from it; pure), `starter` (Temporal),
-`dead_letters` (what is kept of a record that no run comes of) and `dead_letter_topic` (where).
+`dead_letters` (what is kept of a record that no run comes of) and `dead_letter_topic` (where). For commands: `history`
+and `letters` (what was), `disposer` (one record, decided and disposed of), `redrive`, `replay` and `reruns`.
 """
 
-from taskfactory.intake.dead_letter_topic import DeadLetterSink, KafkaDeadLetters
-from taskfactory.intake.dead_letters import DeadLetter
-from taskfactory.intake.decision_stream import Decided, DecisionStream, Disposition, KafkaDecisionStream
+from taskfactory.intake.dead_letter_topic import (
+    DeadLetterSink,
+    KafkaDeadLetters,
+)
+from taskfactory.intake.dead_letters import (
+    DeadLetter,
+    StoredLetter,
+)
+from taskfactory.intake.decision_stream import (
+    Decided,
+    DecisionStream,
+    KafkaDecisionStream,
+)
 from taskfactory.intake.decisions import (
     BeforeActivation,
     Decision,
@@ -16,15 +27,109 @@ from taskfactory.intake.decisions import (
     decide,
     decision_of,
 )
-from taskfactory.intake.in_force import InForce
-from taskfactory.intake.kafka_writer import KafkaWriter, TooLarge, WriterFailed
-from taskfactory.intake.reading import EventReader, NoEvent, ReadEvent, Reading, read_event
-from taskfactory.intake.records import Record, record_from_message
-from taskfactory.intake.schema_registry import schema_registry
-from taskfactory.intake.starter import Refused, Start, Starter, TemporalStarter, new_request_id
-from taskfactory.intake.unavailable import Unavailable
+from taskfactory.intake.disposer import (
+    Disposer,
+)
+from taskfactory.intake.disposition import (
+    Disposition,
+    DispositionKind,
+)
+from taskfactory.intake.history import (
+    History,
+    OffsetRange,
+    Progress,
+    Reading,
+    Span,
+    UnknownTopic,
+    open_history,
+)
+from taskfactory.intake.in_force import (
+    InForce,
+)
+from taskfactory.intake.kafka_writer import (
+    KafkaWriter,
+    TooLarge,
+    WriterFailed,
+)
+from taskfactory.intake.letters import (
+    LetterFilter,
+    Letters,
+    read_letters,
+    read_originals,
+)
+from taskfactory.intake.loading import (
+    applied_to_the_past,
+    load_in_force,
+)
+from taskfactory.intake.pacing import (
+    Pace,
+)
+from taskfactory.intake.past_events import (
+    PastEvents,
+)
+from taskfactory.intake.positions import (
+    AtOffset,
+    AtTime,
+    Earliest,
+    InvalidPosition,
+    Latest,
+    Position,
+    parse_moment,
+    parse_position,
+)
+from taskfactory.intake.reading import (
+    EventReader,
+    NoEvent,
+    ReadEvent,
+    ReadResult,
+    read_event,
+)
+from taskfactory.intake.records import (
+    Record,
+    record_from_message,
+)
+from taskfactory.intake.redrive import (
+    GONE,
+    Redriven,
+    Redriver,
+)
+from taskfactory.intake.rehearsal import (
+    RehearsedLetters,
+    RehearsedResolutions,
+    RehearsedStarts,
+)
+from taskfactory.intake.replay import (
+    Replay,
+    in_parallel,
+)
+from taskfactory.intake.reruns import (
+    COULD_NOT,
+    Rerun,
+    Rerunner,
+    RerunResult,
+)
+from taskfactory.intake.schema_registry import (
+    schema_registry,
+)
+from taskfactory.intake.settings import (
+    IntakeSettings,
+)
+from taskfactory.intake.starter import (
+    Refused,
+    Start,
+    Starter,
+    TemporalStarter,
+    new_request_id,
+)
+from taskfactory.intake.unavailable import (
+    Unavailable,
+)
 
 __all__ = [
+    "COULD_NOT",
+    "GONE",
+    "AtOffset",
+    "AtTime",
     "BeforeActivation",
     "DeadLetter",
     "DeadLetterSink",
@@ -32,29 +137,64 @@ __all__ = [
     "Decision",
     "DecisionLimits",
     "DecisionStream",
+    "Disposer",
     "Disposition",
+    "DispositionKind",
+    "Earliest",
     "EventReader",
+    "History",
     "InForce",
+    "IntakeSettings",
+    "InvalidPosition",
     "KafkaDeadLetters",
     "KafkaDecisionStream",
     "KafkaWriter",
+    "Latest",
+    "LetterFilter",
+    "Letters",
     "NoEvent",
+    "OffsetRange",
+    "Pace",
+    "PastEvents",
     "Paused",
+    "Position",
+    "Progress",
     "ReadEvent",
+    "ReadResult",
     "Reading",
     "Record",
+    "Redriven",
+    "Redriver",
     "Refused",
+    "RehearsedLetters",
+    "RehearsedResolutions",
+    "RehearsedStarts",
+    "Replay",
+    "Rerun",
+    "RerunResult",
+    "Rerunner",
+    "Span",
     "Start",
     "StartRun",
     "Starter",
+    "StoredLetter",
     "TemporalStarter",
     "TooLarge",
     "Unavailable",
+    "UnknownTopic",
     "WriterFailed",
+    "applied_to_the_past",
     "decide",
     "decision_of",
+    "in_parallel",
+    "load_in_force",
     "new_request_id",
+    "open_history",
+    "parse_moment",
+    "parse_position",
     "read_event",
+    "read_letters",
+    "read_originals",
     "record_from_message",
     "schema_registry",
 ]

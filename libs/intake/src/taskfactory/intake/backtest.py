@@ -31,7 +31,7 @@ from taskfactory.definitions import (
 from taskfactory.intake.dead_letters import DeadLetter
 from taskfactory.intake.decisions import Decision, DecisionLimits, Paused, StartRun, decide
 from taskfactory.intake.in_force import InForce
-from taskfactory.intake.reading import NoEvent, ReadEvent, Reading
+from taskfactory.intake.reading import NoEvent, ReadEvent, ReadResult
 
 HOUR_MS: Final = 3_600_000
 
@@ -223,7 +223,7 @@ class Backtest:
         """One for each draft, in their order; they grow as records are added."""
         return list(self._reports.values())
 
-    def add(self, reading: Reading) -> None:
+    def add(self, reading: ReadResult) -> None:
         """Try a record, or what was read of it."""
         self.records += 1
         match reading:

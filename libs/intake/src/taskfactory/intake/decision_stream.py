@@ -9,28 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from taskfactory.definitions import RegisteredDefinition
 from taskfactory.envelope import TYPE_PREFIX, EventEnvelope, encode
+from taskfactory.intake.disposition import Disposition
 from taskfactory.intake.kafka_writer import KafkaWriter
 from taskfactory.intake.records import Record
 
 TYPE: Final = f"{TYPE_PREFIX}record.decided"
 SOURCE: Final = "/taskfactory/ingress"
-
-
-@dataclass(frozen=True, slots=True)
-class Disposition:
-    """What became of a record for one definition, or for all of them."""
-
-    decision: str
-    """`started`, `already_started`, `paused`, `before_activation` or `dead_lettered`."""
-    definition: RegisteredDefinition | None = None
-    """None: the record itself was at fault."""
-    run_id: str | None = None
-    reason: str | None = None
-    """A dead letter's code."""
-    message: str | None = None
-    """A dead letter's sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +90,14 @@ def envelope_of(decided: Decided, now: datetime) -> EventEnvelope:
 
 
 def _told(disposition: Disposition) -> dict[str, Any]:
-    definition = disposition.definition
+    definition, letter = disposition.definition, disposition.letter
     told = {
-        "decision": disposition.decision,
+        "decision": disposition.kind,
         "activity": None
         if definition is None
         else {"id": definition.id, "name": definition.definition.name, "version": definition.version},
         "run": disposition.run_id,
-        "reason": disposition.reason,
-        "message": disposition.message and disposition.message.encode("utf-8", "backslashreplace").decode(),
+        "reason": letter and letter.reason,
+        "message": letter and letter.message.encode("utf-8", "backslashreplace").decode(),
     }
     return {name: value for name, value in told.items() if value is not None}

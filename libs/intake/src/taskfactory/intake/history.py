@@ -35,6 +35,7 @@ _NO_GROUP: Final = "taskfactory-history"
 _PASSING: Final = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 -- librdkafka's names of its local errors
+        KafkaError._MAX_POLL_EXCEEDED,  # noqa: SLF001 -- of a group's member; here a batch may take as long as it takes
         KafkaError._RESOLVE,  # noqa: SLF001
         KafkaError._TIMED_OUT,  # noqa: SLF001
         KafkaError._TRANSPORT,  # noqa: SLF001

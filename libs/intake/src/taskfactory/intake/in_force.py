@@ -32,12 +32,10 @@ class InForce:
         Raises:
             InvalidPattern: a definition that was not checked when it was registered.
         """
-        registered = {item.id: item for item in self.definitions.definitions if item.id not in changes.gone}
-        registered |= {item.id: item for item in changes.in_force}
         mappings = {topic: each for topic, each in self.mappings.items() if topic not in changes.mappings.gone}
         return type(self)(
             changes.revision,
-            DefinitionSet(registered.values()),
+            self.definitions.changed(put=changes.in_force, removed=changes.gone),
             {**self.generations, **changes.released},
             mappings | {each.topic: each for each in changes.mappings.in_force},
         )

@@ -32,10 +32,10 @@ class NoEvent:
     record: Record
 
 
-Reading = ReadEvent | NoEvent | DeadLetter
+ReadResult = ReadEvent | NoEvent | DeadLetter
 
 
-def read_event(record: Record, in_force: InForce, max_event_bytes: int, schemas: Schemas | None = None) -> Reading:
+def read_event(record: Record, in_force: InForce, max_event_bytes: int, schemas: Schemas | None = None) -> ReadResult:
     """The event in a record, or the dead letter that the record is for every definition.
 
     Args:
@@ -67,11 +67,11 @@ class EventReader:
         self._max_event_bytes = max_event_bytes
         self._registry = registry
 
-    def read_known(self, record: Record, in_force: InForce) -> Reading:
+    def read_known(self, record: Record, in_force: InForce) -> ReadResult:
         """Read a record whose schema is known already, or that takes none; see `read_event`."""
         return read_event(record, in_force, self._max_event_bytes, self._registry)
 
-    async def read(self, record: Record, in_force: InForce) -> Reading:
+    async def read(self, record: Record, in_force: InForce) -> ReadResult:
         """Read a record.
 
         Raises:

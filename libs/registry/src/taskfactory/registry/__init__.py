@@ -6,6 +6,7 @@ Read first: `run_model` (what goes in and out), `planning` (claim and plan), `fi
 from taskfactory.registry.activations import Activation, DefinitionChanges, DefinitionState, UnknownNames
 from taskfactory.registry.applied import Applied
 from taskfactory.registry.claims import LedgerKey
+from taskfactory.registry.dead_letter_resolutions import DeadLetterResolutions, Resolution, ResolutionKind
 from taskfactory.registry.dedupe_store import DedupeStore
 from taskfactory.registry.definition_listener import DefinitionListener
 from taskfactory.registry.definition_store import (
@@ -21,6 +22,7 @@ from taskfactory.registry.generations import ByHand, GenerationRow, KeyNeverSeen
 from taskfactory.registry.ingress_revisions import IngressRevision, IngressRevisions
 from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
 from taskfactory.registry.partitions import drop_expired, ensure_partitions
+from taskfactory.registry.past_runs import PastRun, RunSelection
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
 from taskfactory.registry.revisions import next_revision
 from taskfactory.registry.run_end import OpenTasks
@@ -52,6 +54,7 @@ __all__ = [
     "ByHand",
     "ClaimKeys",
     "ClaimedRun",
+    "DeadLetterResolutions",
     "DedupeStore",
     "DefinitionChanges",
     "DefinitionListener",
@@ -77,6 +80,7 @@ __all__ = [
     "OpenTasks",
     "OutcomesConfig",
     "PageLimit",
+    "PastRun",
     "PlannedRun",
     "QueueCheck",
     "QueueKind",
@@ -84,11 +88,14 @@ __all__ = [
     "Refused",
     "Release",
     "RerunOpened",
+    "Resolution",
+    "ResolutionKind",
     "RunContext",
     "RunCursor",
     "RunEnd",
     "RunFact",
     "RunRow",
+    "RunSelection",
     "RunState",
     "RunStore",
     "SchemaMismatch",

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, text
 
-from taskfactory.definitions import ActivityDefinition, InvalidDefinitions, RegisteredDefinition, parse_definition
+from taskfactory.definitions import ActivityDefinition, InvalidDefinitions, RegisteredDefinition, trusted_definition
 from taskfactory.registry.topic_mapping_store import MappingChanges, mapping_changes
 
 _log = logging.getLogger("taskfactory.registry")
@@ -132,7 +132,7 @@ def set_paused(connection: Connection, names: Sequence[str], by: str, reason: st
 
 def _registered_or_logged(row: Any) -> RegisteredDefinition | None:
     try:
-        definition: ActivityDefinition = parse_definition(row.spec)
+        definition: ActivityDefinition = trusted_definition(row.spec)
     except InvalidDefinitions as invalid:
         _log.error(
             "definition %s version %d is left out, no event can start it: %s; apply it again in a form that this "

@@ -221,15 +221,16 @@ class Evidence:
         asked = {**arrays("k", _KEY, sorted(set(runs.values()))), "run_ids": sorted(runs)}
         return frozenset(row.run_id for row in self._rows(_OPENED, asked))
 
-    def window_standings(self, keys: Collection[LedgerKey]) -> dict[LedgerKey, Standing]:
-        """How those of the keys stand now that have a window."""
-        if not keys:
-            return {}
-        return in_transaction(self._engine, lambda connection: windows.standings_of(connection, keys))
+    def window_standings(self, runs: Sequence[RunInput]) -> dict[LedgerKey, Standing]:
+        """How the keys of runs that ask for a window stand now, by the strategy's key; at most one run of each key."""
+        asks = _asks(runs)
+        return in_transaction(self._engine, lambda connection: windows.standings_of(connection, asks)) if asks else {}
 
-    def window_holders(self, moments: Sequence[tuple[LedgerKey, datetime]]) -> list[str | None]:
-        """The runs of the windows that events of these keys and times fall into; None where there is none."""
-        return in_transaction(self._engine, lambda connection: windows.holders(connection, moments))
+    def window_holders(self, runs: Sequence[RunInput]) -> dict[str, str | None]:
+        """By run id, for runs that ask for a window: the run of the window that the event falls into, or None."""
+        asks = _asks(runs)
+        found = in_transaction(self._engine, lambda connection: windows.holders(connection, asks)) if asks else []
+        return dict(zip((ask.run_id for ask in asks), found, strict=True))
 
     def rows_kept_since(self) -> datetime | None:
         """Runs that started then or later still have their rows; None if there are no months at all.
@@ -244,6 +245,15 @@ class Evidence:
             return connection.execute(statement, parameters).all()
 
         return in_transaction(self._engine, read)
+
+
+def _asks(runs: Sequence[RunInput]) -> list[windows.WindowAsk]:
+    asking = [candidate(run, _NOBODY) for run in runs]
+    return [
+        windows.WindowAsk(item.strategy, item.windowed.at, item.windowed.window, item.run.run_id, known=False)
+        for item in asking
+        if item.windowed is not None
+    ]
 
 
 def _run(row: Any) -> RunFact:

@@ -22,6 +22,8 @@ class RunRow(BaseModel):
     run_id: str
     activity_name: str
     version: int
+    generation: int
+    """The how-manieth time its dedupe key fired, by releases and reruns."""
     state: RunState
     error: Failure | None
     dedupe_strategy: str

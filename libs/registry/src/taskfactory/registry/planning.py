@@ -131,18 +131,16 @@ def _open_windows(
     connection: Connection, admitted: Sequence[Candidate], fresh: Collection[LedgerKey]
 ) -> list[Candidate]:
     asks = {
-        asking.admission: WindowAsk(
-            asking.strategy,
-            asking.windowed.at,
-            asking.windowed.window,
-            asking.run.run_id,
-            known=asking.identity not in fresh,
-        )
+        asking.admission: _window_ask(asking, asking.windowed, known=asking.identity not in fresh)
         for asking in admitted
         if asking.windowed is not None
     }
     starts = dict(zip(asks, open_windows(connection, list(asks.values())), strict=True)) if asks else {}
     return [asking for asking in admitted if starts.get(asking.admission)]
+
+
+def _window_ask(asking: Candidate, windowed: Windowed, *, known: bool) -> WindowAsk:
+    return WindowAsk(asking.strategy, windowed.at, windowed.window, asking.run.run_id, known)
 
 
 def _same_run(asking: Candidate, stored: Sequence[StoredRun]) -> StoredRun | None:
@@ -161,9 +159,12 @@ def _holders(connection: Connection, duplicates: Sequence[Candidate], stored: Se
     """
     by_id = {run.run_id: run.run_id for run in stored}
     by_event = {run.event: run.run_id for run in reversed(stored)}
-    windowed = [asking for asking in duplicates if asking.windowed]
-    moments = [(asking.strategy, asking.windowed.at) for asking in windowed if asking.windowed]
-    by_window = dict(zip((asking.admission for asking in windowed), holders(connection, moments), strict=True))
+    asks = {
+        asking.admission: _window_ask(asking, asking.windowed, known=True)
+        for asking in duplicates
+        if asking.windowed is not None
+    }
+    by_window = dict(zip(asks, holders(connection, list(asks.values())), strict=True))
     return [
         by_id.get(asking.run.run_id) or by_window.get(asking.admission) or by_event.get(asking.identity)
         for asking in duplicates

@@ -110,8 +110,9 @@ class Candidate:
     @property
     def admission(self) -> LedgerKey:
         """What lets the event ask once: its identity, or, where that is the key that fires again, its occurrence."""
-        fires_again = self.windowed is not None and self.strategy == self.identity
-        return self.windowed.occurrence if fires_again and self.windowed else self.identity
+        if self.windowed is not None and self.strategy == self.identity:
+            return self.windowed.occurrence
+        return self.identity
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from taskfactory.definitions import PlannedTask, RenderFailed, RunInput
 from taskfactory.envelope import Failure
-from taskfactory.registry import finishing, listing, planning, reconciling, settling, task_queues
+from taskfactory.registry import finishing, listing, past_runs, planning, reconciling, settling, task_queues
 from taskfactory.registry.run_model import Finished, PlannedRun, RunEnd, RunState, TaskEnd, TaskPage
 from taskfactory.registry.run_rows import Candidate
 from taskfactory.registry.task_pages import PageLimit, read_pages
@@ -174,6 +174,10 @@ class RunStore:
             self._engine,
             lambda c: listing.list_runs(c, definition=definition, state=state, run_id=run_id, limit=limit),
         )
+
+    def past_runs(self, selection: past_runs.RunSelection) -> list[past_runs.PastRun]:
+        """The runs of a selection, those that started first first."""
+        return in_transaction(self._engine, lambda c: past_runs.past_runs(c, selection))
 
     def list_tasks(
         self,

@@ -10,7 +10,7 @@ writers can't wait for each other. Several events of one key in one call are dec
 they had come one by one.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +22,8 @@ from taskfactory.registry.columns import arrays, unnest
 
 _KEY: Final = {"activity_id": "uuid", "digest": "bytea", "generation": "integer"}
 _WINDOW: Final = {**_KEY, "number": "integer", "opened_at": "timestamptz", "run_id": "text"}
-_MOMENT: Final = {"place": "integer", "activity_id": "uuid", "digest": "bytea", "at": "timestamptz"}
+_ASKED: Final = {**_KEY, "at": "timestamptz", "seconds": "double precision"}
+_PLACED: Final = {"place": "integer", **_ASKED}
 
 _OPEN: Final = text(f"""
     INSERT INTO dedupe_windows ({", ".join(_WINDOW)}) SELECT * FROM {unnest("w", _WINDOW)}
@@ -35,26 +36,37 @@ _LOCK: Final = text(f"""
         ORDER BY w.generation, w.number LIMIT 1 FOR UPDATE
     ) held
 """)  # noqa: S608 -- built from this module's constants
-# A key may have many windows: the newest of each kind are read from the ends of two indexes.
+# A key may have many windows: what is read of them comes from a few places in three indexes.
 _STANDING: Final = text(f"""
-    SELECT k.activity_id, k.digest, k.generation, newest.number, latest.opened_at AT TIME ZONE 'UTC'
-    FROM {unnest("k", _KEY)}
-    CROSS JOIN LATERAL (
-        SELECT w.opened_at FROM dedupe_windows w WHERE w.activity_id = k.activity_id AND w.digest = k.digest
-        ORDER BY w.opened_at DESC LIMIT 1
-    ) latest
+    SELECT a.activity_id, a.digest, a.generation, newest.number,
+           near.opened_at AT TIME ZONE 'UTC' AS near, line.opened_at AT TIME ZONE 'UTC' AS line
+    FROM {unnest("a", _ASKED)}
     LEFT JOIN LATERAL (
         SELECT w.number FROM dedupe_windows w
-        WHERE w.activity_id = k.activity_id AND w.digest = k.digest AND w.generation = k.generation
+        WHERE w.activity_id = a.activity_id AND w.digest = a.digest AND w.generation = a.generation
         ORDER BY w.number DESC LIMIT 1
     ) newest ON true
+    LEFT JOIN LATERAL (
+        SELECT w.opened_at FROM dedupe_windows w
+        WHERE w.activity_id = a.activity_id AND w.digest = a.digest
+          AND w.opened_at > a.at - make_interval(secs => a.seconds)
+          AND w.opened_at < a.at + make_interval(secs => a.seconds)
+        LIMIT 1
+    ) near ON true
+    LEFT JOIN LATERAL (
+        SELECT w.opened_at FROM dedupe_windows w
+        WHERE w.activity_id = a.activity_id AND w.digest = a.digest AND w.run_id IS NULL
+        ORDER BY w.opened_at DESC LIMIT 1
+    ) line ON true
 """)  # noqa: S608 -- built from this module's constants
 _HOLDERS: Final = text(f"""
-    SELECT m.place, holder.run_id FROM {unnest("m", _MOMENT)}
+    SELECT a.place, holder.run_id FROM {unnest("a", _PLACED)}
     CROSS JOIN LATERAL (
         SELECT w.run_id FROM dedupe_windows w
-        WHERE w.activity_id = m.activity_id AND w.digest = m.digest AND w.opened_at <= m.at
-        ORDER BY w.opened_at DESC LIMIT 1
+        WHERE w.activity_id = a.activity_id AND w.digest = a.digest
+          AND w.opened_at > a.at - make_interval(secs => a.seconds)
+          AND w.opened_at < a.at + make_interval(secs => a.seconds)
+        ORDER BY w.opened_at LIMIT 1
     ) holder
 """)  # noqa: S608 -- built from this module's constants
 
@@ -69,7 +81,7 @@ class WindowAsk(NamedTuple):
     run_id: str
     """The run that it would start."""
     known: bool
-    """The event was decided about before its key had windows: it opens the first one without starting anything."""
+    """It was decided about before its key had windows: as the first one that comes again it only draws the line."""
 
 
 def open_windows(connection: Connection, asks: Sequence[WindowAsk]) -> list[bool]:
@@ -84,7 +96,7 @@ def open_windows(connection: Connection, asks: Sequence[WindowAsk]) -> list[bool
     opened = _insert(connection, ((asks[place], 1) for place in first.values()))
     starts = [first[ask.key] == place and ask.key in opened and not ask.known for place, ask in enumerate(asks)]
     rest = [place for place, ask in enumerate(asks) if first[ask.key] != place or ask.key not in opened]
-    standings = _held_standings(connection, {asks[place].key for place in rest})
+    standings = _held_standings(connection, [asks[place] for place in rest])
     further: list[tuple[WindowAsk, int]] = []
     for place in rest:
         ask = asks[place]
@@ -97,12 +109,12 @@ def open_windows(connection: Connection, asks: Sequence[WindowAsk]) -> list[bool
     return starts
 
 
-def holders(connection: Connection, moments: Sequence[tuple[LedgerKey, datetime]]) -> list[str | None]:
-    """The runs of the windows that events of these keys and times fall into; None where there is no such run."""
-    found: list[str | None] = [None] * len(moments)
-    if moments:
-        rows = [(place, key.activity_id, key.digest, at) for place, (key, at) in enumerate(moments)]
-        for place, run_id in connection.execute(_HOLDERS, arrays("m", _MOMENT, rows)):
+def holders(connection: Connection, asks: Sequence[WindowAsk]) -> list[str | None]:
+    """The runs of the windows that these events fall into; None where there is none, or none is known."""
+    found: list[str | None] = [None] * len(asks)
+    if asks:
+        rows = [(place, *_asked(ask)) for place, ask in enumerate(asks)]
+        for place, run_id in connection.execute(_HOLDERS, arrays("a", _PLACED, rows)):
             found[place] = run_id
     return found
 
@@ -117,19 +129,25 @@ def _insert(connection: Connection, windows: Iterable[tuple[WindowAsk, int]]) ->
     return frozenset(LedgerKey(activity_id, bytes(digest), generation) for activity_id, digest, generation in inserted)
 
 
-def _held_standings(connection: Connection, keys: Collection[LedgerKey]) -> dict[LedgerKey, Standing]:
-    """How the keys stand, until this transaction ends; each has a window."""
-    if not keys:
+def standings_of(connection: Connection, asks: Sequence[WindowAsk]) -> dict[LedgerKey, Standing]:
+    """How these events' keys stand, as far as it matters to them; without the keys' locks, only as of now."""
+    standings: dict[LedgerKey, Standing] = {}
+    for row in connection.execute(_STANDING, arrays("a", _ASKED, map(_asked, asks))):
+        key = LedgerKey(row.activity_id, bytes(row.digest), row.generation)
+        before = standings.get(key, Standing())
+        openings = (*before.openings, *([] if row.near is None else [row.near.replace(tzinfo=UTC)]))
+        standings[key] = Standing(row.number or 0, openings, row.line and row.line.replace(tzinfo=UTC))
+    return standings
+
+
+def _held_standings(connection: Connection, asks: Sequence[WindowAsk]) -> dict[LedgerKey, Standing]:
+    """The same, holding until this transaction ends; each key has a window."""
+    if not asks:
         return {}
-    connection.execute(_LOCK, arrays("k", _KEY, sorted(keys)))
+    connection.execute(_LOCK, arrays("k", _KEY, sorted({ask.key for ask in asks})))
     # Not in the statement above: what others committed while it waited is seen only by the next one.
-    return standings_of(connection, keys)
+    return standings_of(connection, asks)
 
 
-def standings_of(connection: Connection, keys: Collection[LedgerKey]) -> dict[LedgerKey, Standing]:
-    """How those of the keys stand that have a window; without the key's lock, only as of now."""
-    asked = arrays("k", _KEY, sorted(keys))
-    return {
-        LedgerKey(activity_id, bytes(digest), generation): Standing(number or 0, latest.replace(tzinfo=UTC))
-        for activity_id, digest, generation, number, latest in connection.execute(_STANDING, asked)
-    }
+def _asked(ask: WindowAsk) -> tuple[Any, ...]:
+    return (*ask.key, ask.at, ask.window.total_seconds())

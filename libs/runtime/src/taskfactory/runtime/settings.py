@@ -126,7 +126,8 @@ class TopicSettings(SettingsBlock):
     outcomes_topic: str = "taskfactory.outcomes"
     dlq_topic: str = "taskfactory.dlq"
     decisions_topic: str = "taskfactory.decisions"
-    """Where ingress tells what it decides, if its `decision_stream` is on."""
+    decision_stream: bool = False
+    """Whether ingress publishes every decision to `decisions_topic`."""
 
 
 def pem(value: str) -> bytes:

@@ -17,8 +17,8 @@ from taskfactory.cli.errors import BadInput, OperationFailed
 from taskfactory.cli.inspection import InspectionSettings, event_reader, history, temporal
 from taskfactory.cli.output import Output, Table, show
 from taskfactory.cli.settings import reaching
-from taskfactory.definitions import DefinitionSet, Documents, RegisteredDefinition, RunInput, event_moment
-from taskfactory.intake import DeadLetter, InForce, NoEvent, ReadEvent, Reading, Record, Unavailable
+from taskfactory.definitions import DefinitionSet, Documents, RegisteredDefinition
+from taskfactory.intake import DeadLetter, InForce, NoEvent, ReadEvent, ReadResult, Record, Unavailable
 from taskfactory.intake.executions import TemporalExecutions
 from taskfactory.intake.explanation import Answered, Facts, asked_for, explain_event
 from taskfactory.intake.history import History
@@ -51,7 +51,7 @@ class Question:
 class Found:
     """What there is to say."""
 
-    reading: Reading
+    reading: ReadResult
     answers: Sequence[Answered] = ()
     """Every definition's, if there is an event."""
     resolution: str | None = None
@@ -178,7 +178,7 @@ def _by_registered(settings: InspectionSettings, question: Question, name: str |
     return Found(reading, [answer.settle(facts, placed=question.placed) for answer in answers])
 
 
-async def _read(settings: InspectionSettings, question: Question, in_force: InForce) -> Reading:
+async def _read(settings: InspectionSettings, question: Question, in_force: InForce) -> ReadResult:
     async with event_reader(settings) as reader:
         return await reader.read(question.record, in_force)
 
@@ -193,8 +193,8 @@ async def _facts(engine: Engine, settings: InspectionSettings, answers: Sequence
         claimed=evidence.claimed({key for pair in keys.values() for key in pair.all}),
         runs=evidence.runs(keys),
         runs_of_events=evidence.runs_of_events({pair.identity for pair in keys.values()}),
-        standings=evidence.window_standings({keys[run.run_id].strategy for run in windowed}),
-        holders=_holders(evidence, windowed),
+        standings=evidence.window_standings(windowed),
+        holders=evidence.window_holders(windowed),
         resolutions=evidence.resolutions([answer.letter.id for answer in answers if answer.letter is not None]),
     )
     unknown = [
@@ -210,11 +210,6 @@ async def _facts(engine: Engine, settings: InspectionSettings, answers: Sequence
             reaching("TASKFACTORY_TEMPORAL_ADDRESS", " and its namespace"),
         ) from error
     return replace(facts, executions=executions)
-
-
-def _holders(evidence: Evidence, windowed: Sequence[RunInput]) -> dict[str, str | None]:
-    moments = [(claim_keys(run).strategy, event_moment(run.event)) for run in windowed]
-    return dict(zip((run.run_id for run in windowed), evidence.window_holders(moments), strict=True))
 
 
 def _tell(question: Question, found: Found, output: Output, *, everything: bool) -> None:

@@ -14,7 +14,17 @@ from taskfactory.cli.errors import BadInput, OperationFailed
 from taskfactory.cli.output import Output, Table, show
 from taskfactory.cli.settings import CliSettings
 from taskfactory.envelope import Failure
-from taskfactory.registry import DefinitionStore, RunRow, RunState, RunStore, ShownTaskState, TaskRow, TaskState
+from taskfactory.registry import (
+    DefinitionRow,
+    DefinitionState,
+    DefinitionStore,
+    RunRow,
+    RunState,
+    RunStore,
+    ShownTaskState,
+    TaskRow,
+    TaskState,
+)
 
 
 class Kind(StrEnum):
@@ -80,12 +90,12 @@ def _show_definitions(engine: Engine, name: str | None, output: Output) -> None:
     if name is not None and not rows:
         raise OperationFailed(f"There is no definition named {name!r}.", "`taskfactory get definitions` lists all.")
     table = Table(
-        ("NAME", "VERSION", "ENABLED", "TRIGGER", "DEDUPE", "UPDATED", "BY", "ID"),
+        ("NAME", "VERSION", "STATE", "TRIGGER", "DEDUPE", "UPDATED", "BY", "ID"),
         [
             (
                 row.name,
                 str(row.version),
-                "yes" if row.enabled else "no",
+                definition_state(row),
                 row.trigger_type,
                 row.dedupe_key_strategy,
                 moment(row.updated_at),
@@ -95,7 +105,7 @@ def _show_definitions(engine: Engine, name: str | None, output: Output) -> None:
             for row in rows
         ],
     )
-    values = [asdict(row) for row in rows]
+    values = [{**asdict(row), "state": definition_state(row)} for row in rows]
     if name is not None and output is not Output.TABLE:
         for value in values:
             value["definition"] = store.version(value["id"], value["version"]).definition.to_dict()
@@ -156,15 +166,17 @@ def _require_found(filters: Filters, rows: Sequence[Any]) -> None:
 def runs_table(rows: Sequence[RunRow]) -> Table:
     """Runs as people read them: short cells first, the id and the reason of a failure last, for they are long."""
     return Table(
-        ("STARTED", "STATE", "DEFINITION", "TASKS", "TOOK", "EVENT", "RUN", "REASON"),
+        ("STARTED", "STATE", "DEFINITION", "GENERATION", "TASKS", "TOOK", "EVENT", "KEY", "RUN", "REASON"),
         [
             (
                 moment(row.started_at),
                 row.state,
                 f"{row.activity_name}@{row.version}",
+                "-" if row.generation == 1 else str(row.generation),
                 str(row.task_count),
                 "-" if row.ended_at is None else took(row.ended_at - row.started_at),
                 f"{row.event_type} {row.event_id}",
+                row.dedupe_key,
                 row.run_id,
                 reason(row.error),
             )
@@ -190,6 +202,13 @@ def tasks_table(rows: Sequence[TaskRow]) -> Table:
             for row in rows
         ],
     )
+
+
+def definition_state(row: DefinitionRow) -> DefinitionState:
+    """Whether it takes events, and starts something for them."""
+    if not row.enabled:
+        return "disabled"
+    return "paused" if row.paused else "enabled"
 
 
 def reason(error: Failure | None) -> str:

@@ -8,7 +8,7 @@ from temporalio.service import RPCError
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import OperationFailed
 from taskfactory.cli.kafka import kafka
-from taskfactory.cli.kafka_setup import prepare_topics
+from taskfactory.cli.kafka_setup import create_topic, prepare_topics
 from taskfactory.cli.settings import CliSettings, reaching
 from taskfactory.cli.temporal_setup import prepare_namespace
 from taskfactory.registry import migrate as migrate_database
@@ -19,8 +19,9 @@ def migrate() -> None:
     """Prepare the database, Temporal's namespace and the topics.
 
     Migrates the database to this version, creates the Temporal namespace or sets its retention
-    (TASKFACTORY_TEMPORAL_RETENTION), adds the search attributes, and creates the outcomes and dead letter topics.
-    What is there already is left as it is; run it again at any time, and with every new version.
+    (TASKFACTORY_TEMPORAL_RETENTION), adds the search attributes, and creates the outcomes and dead letter topics, and
+    the decisions topic where TASKFACTORY_DECISION_STREAM is on. What is there already is left as it is; run it again at
+    any time, and with every new version.
     """
     settings = CliSettings()
     _database(settings)
@@ -50,3 +51,5 @@ def _topics(settings: CliSettings) -> None:
     with kafka(settings) as admin:
         for line in prepare_topics(admin, settings.outcomes_topic, settings.dlq_topic, settings.kafka_topics):
             typer.echo(f"kafka: {line}")
+        if settings.decision_stream:
+            typer.echo(f"kafka: {create_topic(admin, settings.decisions_topic, {})}")

@@ -21,6 +21,9 @@ STYLES: Final = {
     "expired": "red",
     "cancelled": "yellow",
     "waiting_for_worker": "yellow",
+    "paused": "yellow",
+    "started": "green",
+    "refused": "yellow",
 }
 """Cells that stand out on a terminal."""
 

@@ -4,7 +4,7 @@ import os
 from datetime import timedelta
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import SettingsError
 
 from taskfactory.definitions.durations import parse_duration
@@ -12,6 +12,7 @@ from taskfactory.runtime.settings import (
     CommaList,
     DatabaseSettings,
     KafkaSettings,
+    SchemaRegistrySettings,
     TemporalSettings,
     TopicSettings,
 )
@@ -26,11 +27,13 @@ def _at_least_a_day(value: str) -> str:
     return value
 
 
-class CliSettings(KafkaSettings, DatabaseSettings, TemporalSettings, TopicSettings):
-    """What `migrate`, `apply`, `get`, `events` and `outcomes` read from `TASKFACTORY_…`."""
+class CliSettings(KafkaSettings, DatabaseSettings, SchemaRegistrySettings, TemporalSettings, TopicSettings):
+    """What the short commands read from `TASKFACTORY_…`."""
 
     kafka_topics: CommaList = ("events",)
     """The ingress's input topics: the dead letter topic must take records as large as theirs."""
+    max_run_input_bytes: int = Field(2 * 1024 * 1024 - 64 * 1024, ge=1, le=4_000_000)
+    """As ingress has it: a run with a larger encoded input is not started."""
     temporal_retention: Annotated[str, AfterValidator(_at_least_a_day)] = "7d"
     """How long Temporal keeps closed executions, such as `7d`; the dedupe ledger does not depend on it."""
 

@@ -23,7 +23,7 @@ from taskfactory.intake import (
     DecisionStream,
     EventReader,
     InForce,
-    Reading,
+    ReadResult,
     Record,
     Start,
     Starter,
@@ -85,7 +85,7 @@ class Effects:
         self._dependencies = dependencies
         self._slots = asyncio.Semaphore(concurrent_starts)
 
-    async def read(self, record: Record, in_force: InForce, unless: Unless) -> Reading:
+    async def read(self, record: Record, in_force: InForce, unless: Unless) -> ReadResult:
         """Read the event in a record, with the schemas that it takes."""
         try:
             return self._ports.reader.read_known(record, in_force)

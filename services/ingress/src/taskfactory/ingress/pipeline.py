@@ -31,7 +31,7 @@ from taskfactory.intake import (
     NoEvent,
     Paused,
     ReadEvent,
-    Reading,
+    ReadResult,
     Record,
     Refused,
     StartRun,
@@ -42,9 +42,6 @@ from taskfactory.registry import IngressRevision
 
 FILTERED: Final = "filtered"
 LEFT: Final = "left"
-DEAD_LETTERED: Final = "dead_lettered"
-PAUSED: Final = "paused"
-BEFORE_ACTIVATION: Final = "before_activation"
 
 log = structlog.get_logger("taskfactory.ingress")
 
@@ -173,15 +170,15 @@ class Pipeline:
         if self._has_halted():
             return False
         for disposition in dispositions:
-            metrics.DECISIONS.labels(disposition.decision).inc()
+            metrics.DECISIONS.labels(disposition.kind).inc()
         if not dispositions:
             metrics.DECISIONS.labels(FILTERED).inc()
         return True
 
     async def _decide(
         self, record: Record, in_force: InForce, assignment: Assignment
-    ) -> tuple[Reading, Sequence[Decision]]:
-        reading: Reading
+    ) -> tuple[ReadResult, Sequence[Decision]]:
+        reading: ReadResult
         try:
             reading = await self._effects.read(record, in_force, lambda: assignment.withdrawn)
             match reading:
@@ -208,16 +205,16 @@ class Pipeline:
                     return await self._dead_letter(letter, assignment)
                 return Disposition(start.value, definition, run.run_id)
             case Paused(run, definition):
-                return Disposition(PAUSED, definition, run.run_id)
+                return Disposition("paused", definition, run.run_id)
             case BeforeActivation(definition):
-                return Disposition(BEFORE_ACTIVATION, definition)
+                return Disposition("before_activation", definition)
             case DeadLetter():
                 return await self._dead_letter(decision, assignment)
 
     async def _dead_letter(self, letter: DeadLetter, assignment: Assignment) -> Disposition:
         if not self._has_halted():
             await self._effects.dead_letter(letter, lambda: assignment.withdrawn or self._has_halted())
-        return Disposition(DEAD_LETTERED, letter.definition, None, letter.reason, letter.message)
+        return Disposition("dead_lettered", letter.definition, letter=letter)
 
     def _note(self, reason: str | None) -> None:
         self._share.note(reason)

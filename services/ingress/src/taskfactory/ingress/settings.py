@@ -4,41 +4,23 @@ from pydantic import Field
 
 from taskfactory.ingress.dead_letter_share import ShareLimit
 from taskfactory.ingress.pipeline import PipelineLimits
-from taskfactory.intake import DecisionLimits
-from taskfactory.runtime import (
-    CommaList,
-    DatabaseSettings,
-    KafkaSettings,
-    ProcessSettings,
-    SchemaRegistrySettings,
-    TemporalSettings,
-    TopicSettings,
-)
+from taskfactory.intake import IntakeSettings
+from taskfactory.runtime import CommaList, DatabaseSettings, ProcessSettings, TemporalSettings
 
 MIB = 1024 * 1024
 
 
-class IngressSettings(
-    ProcessSettings, KafkaSettings, DatabaseSettings, SchemaRegistrySettings, TemporalSettings, TopicSettings
-):
+class IngressSettings(ProcessSettings, IntakeSettings, DatabaseSettings, TemporalSettings):
     """`TASKFACTORY_KAFKA_TOPICS` and so on; the blocks it is put together from say the rest."""
 
     kafka_topics: CommaList = Field(("events",), min_length=1)
     """Topics to consume; a name that starts with `^` is a regular expression."""
     kafka_group_id: str = Field("taskfactory-ingress", min_length=1)
     """Consumer group. Keep it stable: a new name reads every topic from its start."""
-    max_event_bytes: int = Field(MIB, ge=1)
-    """A larger record value is dead-lettered as `too_large` without being decoded."""
-    max_hops: int = Field(10, ge=0)
-    """Reactions that a chain of events may have; an event that has come further is dead-lettered as `too_many_hops`."""
     max_dead_letter_share: float = Field(0.5, ge=0, le=1)
     """Above this share of dead letters among the latest records, ingress stops and says so; 1 never stops."""
     dead_letter_window: int = Field(1000, ge=10)
     """How many records are the latest ones; at least a tenth of them must have been dead-lettered."""
-    decision_stream: bool = False
-    """Whether every decision is published to `decisions_topic`."""
-    max_run_input_bytes: int = Field(2 * MIB - 64 * 1024, ge=1, le=4_000_000)
-    """A larger encoded RunInput is dead-lettered; Temporal's own limit (`limit.blobSize.error`) is 2 MiB by default."""
     max_in_flight: int = Field(1000, ge=1)
     """Records consumed and not yet disposed, above which consumption pauses."""
     max_in_flight_bytes: int = Field(64 * MIB, ge=1)
@@ -69,6 +51,6 @@ class IngressSettings(
     def pipeline_limits(self) -> PipelineLimits:
         """The bounds of the pipeline."""
         return PipelineLimits(
-            DecisionLimits(self.max_hops),
+            self.decision_limits,
             ShareLimit(self.max_dead_letter_share, self.dead_letter_window, self.dead_letter_window // 10),
         )

@@ -23,19 +23,8 @@ class Found(NamedTuple):
     """Whether "does not exist" satisfies it too."""
 
 
-def consistent(found: Iterable[Found]) -> bool:
+def choice_exists(clauses: Sequence[Found]) -> bool:
     """Whether one choice of array elements satisfies every clause."""
-    clauses: list[Found] = []
-    for clause in found:
-        if not clause.hits and not clause.absent:
-            return False
-        clauses.append(clause)
-    if all(() in clause.hits or (clause.absent and not clause.all) for clause in clauses):
-        return True  # nothing needs to be picked: the usual event, without arrays of objects
-    return _choice_exists(clauses)
-
-
-def _choice_exists(clauses: Sequence[Found]) -> bool:
     required = 0
     root = _Element()
     for position, clause in enumerate(clauses):

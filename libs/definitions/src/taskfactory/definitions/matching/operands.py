@@ -1,22 +1,22 @@
 """Reading operators: `{"prefix": "a"}`, `{"numeric": [">", 0]}` and their like."""
 
 import math
-from collections.abc import Callable
-from ipaddress import ip_network
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from taskfactory.definitions.matching.addresses import network
 from taskfactory.definitions.matching.operators import (
-    COMPARISONS,
     AnythingBut,
-    Exact,
+    IgnoringCase,
     InNetwork,
     Numeric,
     Operator,
-    Text,
-    fold,
-    scalar_key,
+    Prefix,
+    Suffix,
+    exact,
 )
-from taskfactory.definitions.matching.wildcard import InvalidWildcard, compile_wildcard
+from taskfactory.definitions.matching.text import fold
+from taskfactory.definitions.matching.wildcard import InvalidWildcard, parse_wildcard
 from taskfactory.definitions.suggestions import allowed, found, unknown
 
 
@@ -42,30 +42,25 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _prefix(operand: Any) -> Text:
+def _prefix(operand: Any) -> Prefix | IgnoringCase:
     if isinstance(operand, dict):
-        start = fold(_ignoring_case(operand))
-        return Text(lambda text: fold(text).startswith(start))
-    prefix = _text(operand)
-    return Text(lambda text: text.startswith(prefix))
+        return IgnoringCase(Prefix(fold(_ignoring_case(operand))))
+    return Prefix(_text(operand))
 
 
-def _suffix(operand: Any) -> Text:
+def _suffix(operand: Any) -> Suffix | IgnoringCase:
     if isinstance(operand, dict):
-        end = fold(_ignoring_case(operand))
-        return Text(lambda text: fold(text).endswith(end))
-    suffix = _text(operand)
-    return Text(lambda text: text.endswith(suffix))
+        return IgnoringCase(Suffix(fold(_ignoring_case(operand))))
+    return Suffix(_text(operand))
 
 
-def _equals_ignore_case(operand: Any) -> Text:
-    folded = fold(_text(operand))
-    return Text(lambda text: fold(text) == folded)
+def _equals_ignore_case(operand: Any) -> IgnoringCase:
+    return IgnoringCase(exact([fold(_text(operand))]))
 
 
-def _wildcard(operand: Any) -> Text:
+def _wildcard(operand: Any) -> Operator:
     try:
-        return Text(compile_wildcard(_text(operand)))
+        return parse_wildcard(_text(operand))
     except InvalidWildcard as error:
         raise InvalidOperand(str(error)) from None
 
@@ -76,18 +71,18 @@ def _cidr(operand: Any) -> InNetwork:
     if "/" not in text:
         raise refusal
     try:
-        return InNetwork(ip_network(text, strict=False))
+        return InNetwork(network(text))
     except ValueError:
         raise refusal from None
 
 
-def _numeric(operand: Any) -> Numeric:
+def _numeric(operand: Any) -> Operator:
     if not isinstance(operand, list) or len(operand) not in (2, 4):
         raise InvalidOperand(f"found {found(operand)}; {_NUMERIC_FORMS}")
     comparisons = tuple(zip(operand[::2], operand[1::2], strict=True))
     for sign, bound in comparisons:
-        if not isinstance(sign, str) or sign not in COMPARISONS:
-            raise InvalidOperand(f"found {found(sign)} as a comparison; {allowed(COMPARISONS)}")
+        if not isinstance(sign, str) or sign not in _SIGNS:
+            raise InvalidOperand(f"found {found(sign)} as a comparison; {allowed(_SIGNS)}")
         if not is_number(bound):
             raise InvalidOperand(f"found {found(bound)} after '{sign}'; allowed is a number")
     if len(comparisons) > 1:
@@ -96,7 +91,20 @@ def _numeric(operand: Any) -> Numeric:
             raise InvalidOperand(f"found '{low_sign}' and then '{high_sign}'; {_NUMERIC_FORMS}")
         if low >= high:
             raise InvalidOperand(f"found a lower bound of {low} and an upper one of {high}; no number is between them")
-    return Numeric(comparisons)
+    return _between(comparisons)
+
+
+def _between(comparisons: Sequence[tuple[str, float]]) -> Operator:
+    low, high = (-math.inf, True), (math.inf, True)
+    for sign, bound in comparisons:
+        match sign:
+            case "=":
+                return exact([bound])
+            case ">" | ">=":
+                low = (bound, sign == ">=")
+            case _:
+                high = (bound, sign == "<=")
+    return Numeric(low[0], high[0], low[1], high[1])
 
 
 def _anything_but(operand: Any) -> AnythingBut:
@@ -108,7 +116,7 @@ def _anything_but(operand: Any) -> AnythingBut:
             f"found {found(operand)}; allowed are a text, a number, a list of texts, a list of numbers, "
             f"or one of {', '.join(_NESTED)}"
         )
-    return AnythingBut((Exact(frozenset(map(scalar_key, values))),))
+    return AnythingBut((exact(values),))
 
 
 def _nested(operand: dict[Any, Any]) -> tuple[Operator, ...]:
@@ -138,6 +146,7 @@ def _text(operand: Any) -> str:
     return operand
 
 
+_SIGNS: Final = ("=", "<", "<=", ">", ">=")
 _NUMERIC_FORMS: Final = 'allowed is [sign, number] or a range [">" or ">=", number, "<" or "<=", number]'
 _NESTED: Final = ("prefix", "suffix", "equals-ignore-case", "wildcard")
 _PARSERS: Final[dict[str, Callable[[Any], Operator]]] = {

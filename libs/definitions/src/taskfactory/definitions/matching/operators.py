@@ -1,14 +1,16 @@
 """Tests of one leaf's value. Each is a frozen value with `accepts(value) -> bool`.
 
 Values are compared as JSON does: text, numbers, booleans and null are never equal to one another, and `35` equals
-`35.0`. Text operators accept text only; `anything-but` accepts every leaf that its operand does not name.
+`35.0`. Text operators accept text only; `anything-but` accepts every leaf that its operand does not name. Operators
+keep their operands readable, because the index files definitions under them (`anchors`).
 """
 
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
-from operator import eq, ge, gt, le, lt
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
+
+from taskfactory.definitions.matching.addresses import Network, address
+from taskfactory.definitions.matching.text import fold
 
 
 class Operator(Protocol):
@@ -18,18 +20,79 @@ class Operator(Protocol):
         """Whether the leaf's value passes."""
 
 
-@dataclass(frozen=True)
-class Text:
-    """Text that a predicate holds for; every text operator but `anything-but` is one."""
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """One of several scalars."""
 
-    holds: Callable[[str], bool]
+    texts: Collection[str]
+    others: Collection[tuple[str, Any]]
+    """Numbers, booleans and null, as `scalar_key` gives them."""
+
+    def accepts(self, value: Any) -> bool:
+        """Look the value up, its JSON kind beside it."""
+        return value in self.texts if isinstance(value, str) else scalar_key(value) in self.others
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """Text that begins so."""
+
+    start: str
 
     def accepts(self, value: Any) -> bool:
         """Refuse whatever is not text."""
-        return isinstance(value, str) and self.holds(value)
+        return isinstance(value, str) and value.startswith(self.start)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Suffix:
+    """Text that ends so."""
+
+    end: str
+
+    def accepts(self, value: Any) -> bool:
+        """Refuse whatever is not text."""
+        return isinstance(value, str) and value.endswith(self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcard:
+    """Text that begins and ends so and holds the middle pieces in between, in their order.
+
+    Matching looks for each piece after the one before, so it takes time in proportion to the text: no backtracking.
+    """
+
+    first: str
+    middle: tuple[str, ...]
+    last: str
+
+    def accepts(self, value: Any) -> bool:
+        """Refuse whatever is not text."""
+        if not isinstance(value, str) or len(value) < len(self.first) + len(self.last):
+            return False
+        if not value.startswith(self.first) or not value.endswith(self.last):
+            return False
+        position, end = len(self.first), len(value) - len(self.last)
+        for piece in self.middle:
+            found = value.find(piece, position, end)
+            if found < 0:
+                return False
+            position = found + len(piece)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoringCase:
+    """Text whose folded form passes; the operand of the inner operator is folded already."""
+
+    folded: Exact | Prefix | Suffix
+
+    def accepts(self, value: Any) -> bool:
+        """Refuse whatever is not text."""
+        return isinstance(value, str) and self.folded.accepts(fold(value))
+
+
+@dataclass(frozen=True, slots=True)
 class AnythingBut:
     """Every leaf that none of the refused operators accepts."""
 
@@ -40,18 +103,7 @@ class AnythingBut:
         return not any(operator.accepts(value) for operator in self.refused)
 
 
-@dataclass(frozen=True)
-class Exact:
-    """One of several scalars."""
-
-    keys: frozenset[tuple[str, Any]]
-
-    def accepts(self, value: Any) -> bool:
-        """Look the value up, its JSON kind beside it."""
-        return scalar_key(value) in self.keys
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Exists:
     """Any leaf at all."""
 
@@ -61,36 +113,41 @@ class Exists:
         return True
 
 
-COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Numeric:
-    """A number for which every comparison holds."""
+    """A number between two bounds, which are infinite where there is none."""
 
-    comparisons: tuple[tuple[str, float], ...]
+    low: float
+    high: float
+    low_included: bool
+    high_included: bool
 
     def accepts(self, value: Any) -> bool:
         """Refuse booleans, which are numbers in Python only."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        return all(COMPARISONS[sign](value, bound) for sign, bound in self.comparisons)
+        above = value >= self.low if self.low_included else value > self.low
+        return above and (value <= self.high if self.high_included else value < self.high)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class InNetwork:
     """An IP address, as text, inside a network."""
 
-    network: IPv4Network | IPv6Network
+    network: Network
 
     def accepts(self, value: Any) -> bool:
         """Refuse text that is no address."""
-        if not isinstance(value, str):
-            return False
-        try:
-            return ip_address(value) in self.network
-        except ValueError:
-            return False
+        found = address(value) if isinstance(value, str) else None
+        return found is not None and self.network.holds(found)
+
+
+def exact(values: Collection[Any]) -> Exact:
+    """The operator for scalars that are listed."""
+    return Exact(
+        _few({value for value in values if isinstance(value, str)}),
+        _few({scalar_key(value) for value in values if not isinstance(value, str)}),
+    )
 
 
 def scalar_key(value: Any) -> tuple[str, Any]:
@@ -102,11 +159,6 @@ def scalar_key(value: Any) -> tuple[str, Any]:
     return ("text" if isinstance(value, str) else "null", value)
 
 
-def fold(text: str) -> str:
-    """Forget upper and lower case, character by character, so that lengths stay (`ß` does not become `ss`)."""
-    return text.lower() if text.isascii() else "".join(map(_fold_character, text))
-
-
-def _fold_character(character: str) -> str:
-    folded = character.upper().lower()
-    return folded if len(folded) == 1 else character
+def _few(values: set[Any]) -> Collection[Any]:
+    # Most clauses list one value; a tuple of one is a quarter of a set, and there are as many as there are clauses.
+    return tuple(values) if len(values) <= 1 else frozenset(values)

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from taskfactory.definitions.matching.arrays import consistent
-from taskfactory.definitions.matching.flatten import FlatEvent, flatten
-from taskfactory.definitions.matching.operators import Exact
-from taskfactory.definitions.matching.pattern_parser import Clause, PatternParser
+from taskfactory.definitions.matching.clauses import Branch, Clause, holds
+from taskfactory.definitions.matching.flatten import FlatEvent, selection
+from taskfactory.definitions.matching.pattern_parser import PatternParser
 from taskfactory.definitions.paths import Problem, render_path
 
 
@@ -35,11 +34,11 @@ class Mismatch(NamedTuple):
     """A sentence."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EventPattern:
     """An EventBridge pattern over an envelope's JSON form. Immutable; safe to share between threads."""
 
-    branches: tuple[tuple[Clause, ...], ...]
+    branches: tuple[Branch, ...]
     """One of them must hold, with all its clauses."""
 
     @classmethod
@@ -59,13 +58,10 @@ class EventPattern:
         """Whether the pattern takes the event (CloudEvents JSON form).
 
         Raises:
-            EventTooDeep: The event is nested deeper than 200 levels.
+            EventTooDeep: A field that the pattern asks about is nested deeper than 200 levels.
         """
-        return self.matches_flat(flatten(event))
-
-    def matches_flat(self, event: FlatEvent) -> bool:
-        """`matches` for an event that is flat already, so that many patterns share the work."""
-        return any(consistent(clause.find(event) for clause in branch) for branch in self.branches)
+        flat = self._flatten(event)
+        return any(holds(branch, flat) for branch in self.branches)
 
     def explain(self, event: Mapping[str, Any]) -> list[Mismatch]:
         """Say what keeps the event from matching: of all alternatives, the one that comes nearest.
@@ -73,30 +69,19 @@ class EventPattern:
         The list is empty exactly when the event matches.
 
         Raises:
-            EventTooDeep: The event is nested deeper than 200 levels.
+            EventTooDeep: A field that the pattern asks about is nested deeper than 200 levels.
         """
-        flat = flatten(event)
+        flat = self._flatten(event)
         return min((_mismatches(branch, flat) for branch in self.branches), key=len)
 
-    def exact_texts(self, path: str) -> frozenset[str] | None:
-        """The only texts at `path` that can match, or None when others might: what an index needs to know."""
-        texts: set[str] = set()
-        for branch in self.branches:
-            clause = next((clause for clause in branch if clause.path == path), None)
-            if clause is None or clause.absent:
-                return None
-            for operator in clause.operators:
-                if not isinstance(operator, Exact):
-                    return None
-                texts.update(value for kind, value in operator.keys if kind == "text")
-        return frozenset(texts)
+    def _flatten(self, event: Mapping[str, Any]) -> FlatEvent:
+        return selection(frozenset(clause.path for branch in self.branches for clause in branch)).flatten(event)
 
 
-def _mismatches(branch: tuple[Clause, ...], event: FlatEvent) -> list[Mismatch]:
-    found = [clause.find(event) for clause in branch]
-    if consistent(found):
+def _mismatches(branch: Branch, event: FlatEvent) -> list[Mismatch]:
+    if holds(branch, event):
         return []
-    alone = [clause for clause, result in zip(branch, found, strict=True) if not consistent([result])]
+    alone = [clause for clause in branch if not holds((clause,), event)]
     if alone:
         return [_mismatch(clause, event) for clause in alone]
     return [
@@ -110,7 +95,7 @@ def _mismatches(branch: tuple[Clause, ...], event: FlatEvent) -> list[Mismatch]:
 
 
 def _mismatch(clause: Clause, event: FlatEvent) -> Mismatch:
-    actual = tuple(leaf.value for leaf in event.get(clause.path, ()))
+    actual = tuple(value for value, _ in event.get(clause.path, ()))
     if not actual:
         reason = "the field does not exist (objects and empty arrays do not count)"
     elif clause.absent:

@@ -4,14 +4,13 @@
 and inside it, the later one counts (event-ruler's rule, which EventBridge follows).
 """
 
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
-from taskfactory.definitions.matching.arrays import Found
-from taskfactory.definitions.matching.flatten import FlatEvent
+from taskfactory.definitions.matching.clauses import Clause, shared
 from taskfactory.definitions.matching.operands import OPERATOR_NAMES, InvalidOperand, is_number, parse_operator
-from taskfactory.definitions.matching.operators import Exact, Exists, Operator, scalar_key
+from taskfactory.definitions.matching.operators import Exists, Operator, exact
 from taskfactory.definitions.paths import Path, Problem
 from taskfactory.definitions.suggestions import found
 
@@ -19,25 +18,7 @@ MAX_BRANCHES: Final = 1_000
 OR: Final = "$or"
 
 
-@dataclass(frozen=True)
-class Clause:
-    """What one field must look like: any operator may accept one of its leaves, or `absent` that it has none."""
-
-    path: str
-    """Dotted, as in a flat event."""
-    operators: tuple[Operator, ...]
-    absent: bool
-    expected: tuple[Any, ...]
-    """As the author wrote it."""
-
-    def find(self, event: FlatEvent) -> Found:
-        """Look at every leaf of the path."""
-        leaves = event.get(self.path, ())
-        hits = [leaf.chain for leaf in leaves if any(operator.accepts(leaf.value) for operator in self.operators)]
-        return Found(hits, [leaf.chain for leaf in leaves], self.absent)
-
-
-Branch = dict[str, Clause]
+FieldClauses = dict[str, Clause]
 """Clauses by path; all must hold."""
 
 
@@ -48,7 +29,7 @@ class PatternParser:
         """Start without problems."""
         self.problems: list[Problem] = []
 
-    def parse(self, pattern: Any) -> list[Branch]:
+    def parse(self, pattern: Any) -> list[FieldClauses]:
         """Give the branches; they mean nothing when there are problems."""
         if not isinstance(pattern, Mapping):
             self._refuse((), f"found {found(pattern)}; allowed is a mapping of fields")
@@ -56,8 +37,8 @@ class PatternParser:
         return self._object(pattern, (), "", [{}], inside_or=False)
 
     def _object(
-        self, fields: Mapping[Any, Any], place: Path, path: str, branches: list[Branch], *, inside_or: bool
-    ) -> list[Branch]:
+        self, fields: Mapping[Any, Any], place: Path, path: str, branches: list[FieldClauses], *, inside_or: bool
+    ) -> list[FieldClauses]:
         if not fields:
             self._refuse(place, "found an empty mapping; name at least one field")
         for name, value in fields.items():
@@ -80,7 +61,7 @@ class PatternParser:
                 )
         return branches
 
-    def _or(self, alternatives: Any, place: Path, path: str, branches: list[Branch]) -> list[Branch]:
+    def _or(self, alternatives: Any, place: Path, path: str, branches: list[FieldClauses]) -> list[FieldClauses]:
         if not isinstance(alternatives, list) or len(alternatives) < 2:  # noqa: PLR2004  one is no alternative
             self._refuse(place, f"found {found(alternatives)}; allowed is a list of at least two mappings")
             return branches
@@ -89,7 +70,7 @@ class PatternParser:
                 place, f"found more than {MAX_BRANCHES} combinations of $or; write several definitions instead"
             )
             return branches
-        combined: list[Branch] = []
+        combined: list[FieldClauses] = []
         for position, alternative in enumerate(alternatives):
             here = (*place, position)
             if isinstance(alternative, Mapping):
@@ -116,8 +97,9 @@ class PatternParser:
             else:
                 self._refuse(here, f"found {found(value)}; allowed are text, numbers, true, false, null and operators")
         if scalars:
-            operators.insert(0, Exact(frozenset(map(scalar_key, scalars))))
-        return Clause(path, tuple(operators), absent, tuple(values))
+            operators.insert(0, exact(scalars))
+        clause = Clause(sys.intern(path), tuple(operators), absent, tuple(values))
+        return clause if self.problems else shared(clause)
 
     def _operator(self, value: Mapping[Any, Any], place: Path) -> Operator | None:
         if len(value) != 1:

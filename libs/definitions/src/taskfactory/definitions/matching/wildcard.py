@@ -1,37 +1,23 @@
-r"""The `wildcard` operator: `*` stands for any text, `\*` and `\\` for the characters themselves."""
+r"""Reading the `wildcard` operator: `*` stands for any text, `\*` and `\\` for the characters themselves."""
 
-from collections.abc import Callable
+from taskfactory.definitions.matching.operators import Exact, Wildcard, exact
 
 
 class InvalidWildcard(ValueError):  # noqa: N818  the subject, not the mechanism
     """`**`, or a backslash before anything but `*` and another backslash."""
 
 
-def compile_wildcard(pattern: str) -> Callable[[str], bool]:
-    r"""Compile a wildcard into a test of the whole text.
-
-    Matching looks for each piece after the one before, so it takes time in proportion to the text: no backtracking.
+def parse_wildcard(pattern: str) -> Wildcard | Exact:
+    r"""Read a wildcard; without a `*` it is an exact text.
 
     Raises:
         InvalidWildcard: `**`, or an escape other than `\*` and `\\`.
     """
     first, *rest = _pieces(pattern)
     if not rest:
-        return lambda text: text == first
+        return exact([first])
     *middle, last = rest
-
-    def holds(text: str) -> bool:
-        if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
-            return False
-        position, end = len(first), len(text) - len(last)
-        for piece in middle:
-            found = text.find(piece, position, end)
-            if found < 0:
-                return False
-            position = found + len(piece)
-        return True
-
-    return holds
+    return Wildcard(first, tuple(middle), last)
 
 
 def _pieces(pattern: str) -> list[str]:

@@ -86,9 +86,10 @@ CREATE TABLE dedupe_windows (
     run_id      text,
     PRIMARY KEY (activity_id, digest, generation, number)
 ) PARTITION BY HASH (digest);
-CREATE INDEX dedupe_windows_newest ON dedupe_windows (activity_id, digest, opened_at);
+CREATE INDEX dedupe_windows_by_time ON dedupe_windows (activity_id, digest, opened_at);
+CREATE INDEX dedupe_windows_lines ON dedupe_windows (activity_id, digest, opened_at) WHERE run_id IS NULL;
 COMMENT ON COLUMN dedupe_windows.opened_at IS 'the time of the event that opened it, not the clock''s';
-COMMENT ON COLUMN dedupe_windows.run_id IS 'NULL: opened for an event that was known before its key had windows';
+COMMENT ON COLUMN dedupe_windows.run_id IS 'NULL: a line, drawn by an event that was known before its key had windows';
 
 CREATE TABLE dedupe_releases (
     activity_id uuid NOT NULL,

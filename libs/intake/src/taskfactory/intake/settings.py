@@ -1,0 +1,24 @@
+"""What decides about records must be set alike wherever that is done: in ingress, in a redrive, in a replay."""
+
+from pydantic import Field
+
+from taskfactory.intake.decisions import DecisionLimits
+from taskfactory.runtime import KafkaSettings, SchemaRegistrySettings, TopicSettings
+
+MIB = 1024 * 1024
+
+
+class IntakeSettings(KafkaSettings, SchemaRegistrySettings, TopicSettings):
+    """Limits of records and runs, and what it takes to read records."""
+
+    max_event_bytes: int = Field(MIB, ge=1)
+    """A larger record value is dead-lettered as `too_large` without being decoded."""
+    max_hops: int = Field(10, ge=0)
+    """Reactions that a chain of events may have; an event that has come further is dead-lettered as `too_many_hops`."""
+    max_run_input_bytes: int = Field(2 * MIB - 64 * 1024, ge=1, le=4_000_000)
+    """A larger encoded RunInput is dead-lettered; Temporal's own limit (`limit.blobSize.error`) is 2 MiB by default."""
+
+    @property
+    def decision_limits(self) -> DecisionLimits:
+        """What `decide` is to heed."""
+        return DecisionLimits(self.max_hops)

@@ -1,0 +1,42 @@
+"""The matching benchmark measures what it says."""
+
+import json
+
+import pytest
+
+from bench.match.measure import Installation, Throughput, WrongMatches, check_matches, load
+from bench.match.targets import Figures, missed
+from bench.match.workload import SHARES, generate
+from taskfactory.definitions import DefinitionSet, parse_definition
+
+
+@pytest.mark.parametrize(("size", "matches"), [(1, 1), (100, 3), (1_000, 3)])
+def test_each_event_is_taken_by_the_definitions_that_wait_for_it(size: int, matches: int) -> None:
+    workload = generate(size, 100)
+    assert {len(names) for names in workload.expected} == {matches}
+    check_matches(Installation(size, workload, DefinitionSet(load(workload.documents))))
+
+
+def test_a_wrong_match_is_told() -> None:
+    workload = generate(100, 20)
+    with pytest.raises(WrongMatches):
+        check_matches(Installation(100, workload, DefinitionSet(load(workload.documents[1::2]))))
+
+
+def test_definitions_are_as_the_registry_stores_them_and_have_all_conditions() -> None:
+    workload = generate(1_000, 1)
+    stored = [json.loads(text) for text in workload.documents]
+    assert [parse_definition(document).to_dict() for document in stored] == stored
+    assert set(workload.conditions) == {*SHARES, "type only"}
+    assert sum(SHARES.values()) == 100
+
+
+def test_the_same_seed_gives_the_same_workload() -> None:
+    assert generate(100, 10) == generate(100, 10)
+
+
+def test_every_target_that_is_missed_is_told() -> None:
+    good = {100: Throughput(100_000, 50_000), 10_000: Throughput(25_000, 1), 100_000: Throughput(70_000, 1)}
+    bad = {100: Throughput(100_000, 50_000), 10_000: Throughput(24_000, 1), 100_000: Throughput(69_000, 1)}
+    assert missed(Figures(good, 1.9, 0.04)) == []
+    assert len(missed(Figures(bad, 2.1, 0.06))) == 4
