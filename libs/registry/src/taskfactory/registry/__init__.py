@@ -5,6 +5,7 @@ Read first: `run_model` (what goes in and out), `planning` (claim and plan), `fi
 
 from taskfactory.registry.activations import Activation, DefinitionChanges, DefinitionState, UnknownNames
 from taskfactory.registry.applied import Applied
+from taskfactory.registry.claims import LedgerKey
 from taskfactory.registry.dead_letter_resolutions import DeadLetterResolutions, Resolution, ResolutionKind
 from taskfactory.registry.dedupe_store import DedupeStore
 from taskfactory.registry.definition_listener import DefinitionListener
@@ -15,6 +16,7 @@ from taskfactory.registry.definition_store import (
     UnknownDefinition,
 )
 from taskfactory.registry.engine import open_engine
+from taskfactory.registry.evidence import ClaimKeys, Evidence, RunFact, claim_keys
 from taskfactory.registry.finishing import UnknownIds
 from taskfactory.registry.generations import ByHand, GenerationRow, KeyNeverSeen, NewerRun, Release, RerunOpened
 from taskfactory.registry.ingress_revisions import IngressRevision, IngressRevisions
@@ -50,6 +52,7 @@ __all__ = [
     "Activation",
     "Applied",
     "ByHand",
+    "ClaimKeys",
     "ClaimedRun",
     "DeadLetterResolutions",
     "DedupeStore",
@@ -62,12 +65,14 @@ __all__ = [
     "EndedRun",
     "EndedTask",
     "EventAttributes",
+    "Evidence",
     "Finished",
     "GenerationRow",
     "IngressRevision",
     "IngressRevisions",
     "KeyNeverSeen",
     "Lead",
+    "LedgerKey",
     "MappingChanges",
     "NewerRun",
     "OpenQueue",
@@ -88,6 +93,7 @@ __all__ = [
     "RunContext",
     "RunCursor",
     "RunEnd",
+    "RunFact",
     "RunRow",
     "RunSelection",
     "RunState",
@@ -103,6 +109,7 @@ __all__ = [
     "UnknownDefinition",
     "UnknownIds",
     "UnknownNames",
+    "claim_keys",
     "drop_expired",
     "ensure_partitions",
     "migrate",

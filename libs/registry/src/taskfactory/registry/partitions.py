@@ -57,6 +57,17 @@ def drop_expired(engine: Engine, retention: timedelta, now: datetime) -> list[st
     return dropped
 
 
+def kept_since(connection: Connection) -> datetime | None:
+    """The start of the oldest month from which on every month has its partition; None if there are no months."""
+    months = set(_months(connection))
+    if not months:
+        return None
+    oldest = max(months)
+    while (before := _before(oldest)) in months:
+        oldest = before
+    return _start(oldest)
+
+
 def _ensure(connection: Connection, now: datetime) -> list[str]:
     connection.execute(_LOCK)
     connection.execute(_LIMITS)
@@ -124,6 +135,11 @@ def _month(moment: datetime) -> tuple[int, int]:
 def _next(month: tuple[int, int]) -> tuple[int, int]:
     year, number = month
     return (year + 1, 1) if number == 12 else (year, number + 1)  # noqa: PLR2004 -- December
+
+
+def _before(month: tuple[int, int]) -> tuple[int, int]:
+    year, number = month
+    return (year - 1, 12) if number == 1 else (year, number - 1)
 
 
 def _start(month: tuple[int, int]) -> datetime:

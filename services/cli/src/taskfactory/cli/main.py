@@ -34,6 +34,12 @@ OWN_COMMANDS: Final = {
     "replay": ("taskfactory.cli.replay:replay", "Start what a definition missed in a topic's history."),
     "delete": ("taskfactory.cli.delete:delete", "Remove topic mappings."),
     "get": ("taskfactory.cli.get:get", "Show definitions, mappings, runs or tasks."),
+    "explain": ("taskfactory.cli.explain:explain", "Say for every definition what it makes of an event, and why."),
+    "audit": ("taskfactory.cli.audit:audit", "Read a topic again and prove that every record is accounted for."),
+    "backtest": (
+        "taskfactory.cli.backtest:backtest",
+        "Try definitions on a topic's history, without starting or writing anything.",
+    ),
     "dedupe": ("taskfactory.cli.dedupe:app", "Show dedupe keys, and let one fire again."),
     "runs": ("taskfactory.cli.runs:app", "Run failed runs again."),
     "events": ("taskfactory.cli.events:app", "Produce events."),

@@ -44,7 +44,7 @@ class Table:
     rows: Sequence[tuple[str, ...]]
 
 
-def show(output: Output, table: Table, values: Sequence[Any]) -> None:
+def show(output: Output, table: Table, values: Any) -> None:
     """Print to standard output.
 
     Args:
