@@ -107,6 +107,6 @@ class Books:
 class Terms:
     """What a case allows."""
 
-    memory: int = 350 * 1024 * 1024
+    memory: int = 256 * 1024 * 1024
     rewound_at: float = math.inf
     """When the test itself brought the committed offsets back."""

@@ -61,12 +61,16 @@ class Case:
             failpoints: what kills the first of them, the second and so on.
         """
         self.platform.apply(DEFINITIONS)
+        self.serve(ingresses, failpoints)
+        self._watcher = Watcher(self.platform, self._running_ingress_pids)
+
+    def serve(self, ingresses: int, failpoints: Sequence[str] = ()) -> None:
+        """Start an orchestrator, a worker and ingresses, and wait until they are ready."""
         others = [self.platform.start("orchestrator", ready=False), self._worker()]
         for number in range(ingresses):
             self.ingress(failpoints=failpoints[number] if number < len(failpoints) else "", ready=False)
-        for service in [*others, *self.ingresses]:
+        for service in [*others, *self.ingresses[-ingresses:]]:
             service.wait_ready()
-        self._watcher = Watcher(self.platform, self._running_ingress_pids)
 
     def ingress(self, *, failpoints: str = "", ready: bool = True) -> Service:
         """Start one more ingress."""
@@ -132,9 +136,11 @@ class Case:
         for sender in self._senders:
             sender.abandon()
         self.platform.close()
-        self.chaos.heal()
-        if self._watcher is not None:
-            self._stop_watching()
+        try:
+            self.chaos.heal()
+        finally:
+            if self._watcher is not None:
+                self._stop_watching()
 
     def _stop_watching(self) -> Watcher:
         assert self._watcher is not None, "begin was called"

@@ -26,7 +26,9 @@ def pytest_report_header() -> str:
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report: pytest.TestReport = yield  # type: ignore[misc,assignment,unused-ignore]  # what the inner hooks made
     if report.failed and "chaos_stack" in getattr(item, "fixturenames", ()):
-        report.sections.append(("chaos", f"the same again: CHAOS_SEED={SEED} pytest '{item.nodeid}'"))
+        report.sections.append(
+            ("chaos", f"the same again: CHAOS_SEED={SEED} pytest '{item.nodeid.removesuffix('@chaos')}'")
+        )
     return report  # type: ignore[return-value,unused-ignore]
 
 

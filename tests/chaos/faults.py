@@ -1,10 +1,11 @@
 """What is done to a running case, for seconds in `test_faults` and for minutes in `test_long_faults`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from tests.chaos.case import Case
 from tests.chaos.stack import PARTS
+from tests.chaos.toxiproxy import Stream
 from tests.e2e.platform import Service, eventually
 
 IMPATIENT_GROUP = {
@@ -65,24 +66,26 @@ def never_left(ingress: Service, before: list[str]) -> None:
     assert "maximum poll interval" not in ingress.log.read_text(), "it polled too late"
 
 
+TROUBLE: Mapping[str, tuple[str, Mapping[str, int]]] = {
+    "slow": ("latency", {"latency": 100, "jitter": 80}),
+    "narrow": ("bandwidth", {"rate": 10}),
+    "reset": ("reset_peer", {"timeout": 200}),
+    "half-open": ("timeout", {"timeout": 0}),
+    "sliced": ("slicer", {"average_size": 60, "size_variation": 40, "delay": 200}),
+}
+"""Kinds of trouble with a network: toxiproxy's name and attributes, see `Toxiproxy.toxic`."""
+
+
 @contextmanager
 def bad_network(case: Case, kind: str, seconds: float) -> Iterator[None]:
-    """Trouble of one kind on the way to all servers at once, while the block runs and at least so long.
+    """Trouble of one kind between the product and all servers at once, while the block runs and at least so long.
 
-    Args:
-        case: the case.
-        kind: `slow`, `reset`, `half-open` or `sliced`.
-        seconds: how long.
+    In one direction, which the seed chooses: a connection that hears but is not heard is the nastier half-open one.
     """
-    toxics: dict[str, tuple[str, dict[str, int]]] = {
-        "slow": ("latency", {"latency": 100, "jitter": 80}),
-        "reset": ("reset_peer", {"timeout": case.rng.randint(50, 500)}),
-        "half-open": ("timeout", {"timeout": 0}),
-        "sliced": ("slicer", {"average_size": 60, "size_variation": 40, "delay": 200}),
-    }
-    toxic, attributes = toxics[kind]
+    toxic, attributes = TROUBLE[kind]
     with ExitStack() as block:
         for part in PARTS:
-            block.enter_context(case.chaos.proxies.toxic(part, toxic, attributes))
+            stream: Stream = case.rng.choice(("upstream", "downstream"))
+            block.enter_context(case.chaos.proxies.toxic(part, toxic, attributes, stream))
         yield
         case.last(seconds)

@@ -12,6 +12,7 @@ import pytest
 from tests.chaos.case import Case
 from tests.chaos.faults import (
     IMPATIENT_GROUP,
+    TROUBLE,
     assigned,
     bad_network,
     freeze,
@@ -117,8 +118,8 @@ def test_temporal_may_be_unreachable_for_minutes_without_a_rebalance(case: Case)
 def test_a_network_that_is_bad_in_every_way_loses_and_repeats_nothing(case: Case) -> None:
     case.begin(ingresses=2)
     case.send(Mix(500), seconds=80)
-    for kind in case.rng.sample(["slow", "reset", "half-open", "sliced"] * 2, 8):
-        with bad_network(case, kind, seconds=case.rng.uniform(3, 10)):
+    for kind in case.rng.sample([*TROUBLE, *TROUBLE], 2 * len(TROUBLE)):
+        with bad_network(case, kind, seconds=case.rng.uniform(3, 8)):
             case.wait_sent(case.sent() + 1)
     case.settle(DRAIN)
 
@@ -155,7 +156,7 @@ def test_everything_that_can_break_breaks_in_any_order(case: Case) -> None:
             pass
 
     def bad_connections() -> None:
-        with bad_network(case, case.rng.choice(["slow", "reset", "half-open", "sliced"]), case.rng.uniform(2, 8)):
+        with bad_network(case, case.rng.choice(list(TROUBLE)), case.rng.uniform(2, 8)):
             pass
 
     def restarted_server() -> None:

@@ -60,9 +60,7 @@ class Toxiproxy:
         self._ask("POST", f"/proxies/{name}", {"enabled": True})
 
     @contextmanager
-    def toxic(
-        self, name: str, kind: str, attributes: Mapping[str, int], stream: Stream = "downstream"
-    ) -> Iterator[None]:
+    def toxic(self, name: str, kind: str, attributes: Mapping[str, int], stream: Stream) -> Iterator[None]:
         """Make a proxy toxic for the length of a block.
 
         Args:
