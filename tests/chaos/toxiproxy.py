@@ -1,6 +1,5 @@
 """toxiproxy as the tests drive it: named proxies, which can be cut or made toxic."""
 
-import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from typing import Any, Literal, Self
 import httpx
 
 from taskfactory.dev.endpoints import HOST
-from taskfactory.dev.processes import Launch, find, spawn, stop
+from taskfactory.dev.processes import Launch, find, kill, spawn
 from taskfactory.dev.toxiproxy import toxiproxy
 
 Stream = Literal["upstream", "downstream"]
@@ -44,7 +43,7 @@ class Toxiproxy:
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
-        stop([(self._server, signal.SIGTERM)])
+        kill(self._server)  # it keeps nothing, and asked politely it waits for its connections
 
     def add(self, name: str, listen: int, upstream: int) -> None:
         """Forward one port of ours to another."""
