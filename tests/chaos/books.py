@@ -110,3 +110,9 @@ class Terms:
     memory: int = 256 * 1024 * 1024
     rewound_at: float = math.inf
     """When the test itself brought the committed offsets back."""
+    late_commits: bool = False
+    """A slow connection may deliver a commit after a later one was acknowledged on the next connection. The offset goes
+    back then, which costs redelivery, never a record."""
+    duplicates_claim: bool = False
+    """Duplicates may reach the orchestrator, when Temporal does not know their runs: they claim their event's identity
+    and lose the strategy's key, so that there are claims without a run."""

@@ -1,12 +1,11 @@
 """One fault test from its beginning to its balanced books."""
 
 import asyncio
-import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tests.chaos.books import Books, Produced, Terms
@@ -41,6 +40,7 @@ class Case:
         rng: where every choice of the test comes from.
         record: keeps a figure for the end of the test run.
         ingresses: every ingress that was started, ended ones included.
+        terms: what its books may say.
     """
 
     chaos: ChaosStack
@@ -48,10 +48,11 @@ class Case:
     rng: random.Random
     record: Callable[[str, object], None]
     ingresses: list[Service] = field(default_factory=list)
+    terms: Terms = field(default_factory=Terms)
+    _planned: int = 0
     _senders: list[Sender] = field(default_factory=list)
     _produced: list[Produced] = field(default_factory=list)
     _watcher: Watcher | None = None
-    _rewound_at: float = math.inf
 
     def begin(self, *, ingresses: int = 1, failpoints: Sequence[str] = ()) -> None:
         """Apply the definitions, start the product, and watch it.
@@ -83,14 +84,16 @@ class Case:
         """Begin to send traffic, evenly over so many seconds, while the test goes on."""
         bootstrap = self.chaos.direct.kafka_bootstrap_servers
         self._senders.append(Sender(bootstrap, self.platform.topic, plan(self.rng, mix), seconds))
+        self._planned += mix.records
 
     def sent(self) -> int:
         """How many records Kafka has acknowledged so far."""
         return sum(sender.acknowledged for sender in self._senders) + len(self._produced)
 
     def wait_sent(self, records: int, timeout: float = 60.0) -> None:
-        """Until so many records are on the topic."""
-        eventually(lambda: self.sent() >= records, f"{records} records are sent", timeout)
+        """Until so many records are on the topic, or all that were to be sent."""
+        wanted = min(records, self._planned)
+        eventually(lambda: self.sent() >= wanted, f"{wanted} records are sent", timeout)
 
     def last(self, seconds: float) -> None:
         """Let a fault last: what is tested is the time itself, so there is no event to wait for."""
@@ -115,7 +118,7 @@ class Case:
         watcher = self._stop_watching()
         books = asyncio.run(read_books(self.platform, watcher))
         try:
-            balance(self._produced, books, Terms(rewound_at=self._rewound_at))
+            balance(self._produced, books, self.terms)
         except UnbalancedError as unbalanced:
             unbalanced.add_note("\n".join(f"{service.name} {service.log}" for service in self.platform.services))
             raise
@@ -125,7 +128,7 @@ class Case:
     def rewind(self) -> None:
         """Bring the group back to the first offset, which no ingress may be running for, and go on watching."""
         self.platform.rewind()
-        self._rewound_at = time.time()
+        self.terms = replace(self.terms, rewound_at=time.time())
         earlier = self._stop_watching()
         self._watcher = Watcher(self.platform, self._running_ingress_pids)
         self._watcher.samples += earlier.samples

@@ -123,7 +123,7 @@ def _dead_letters(produced: Sequence[Produced], books: Books, _: Terms) -> Itera
             yield f"{place} was dead-lettered as {sorted(found)} instead of {wanted}"
 
 
-def _claims(_: Sequence[Produced], books: Books, __: Terms) -> Iterator[str]:
+def _claims(_: Sequence[Produced], books: Books, terms: Terms) -> Iterator[str]:
     """I2: whoever claimed has a run, and whoever runs has claimed."""
     owners = Counter(run.owner for run in books.runs)
     for owner, count in owners.items():
@@ -131,7 +131,7 @@ def _claims(_: Sequence[Produced], books: Books, __: Terms) -> Iterator[str]:
             yield f"{count} runs have the owner {owner}"
         if owner not in books.claim_owners:
             yield f"the run of owner {owner} has claimed nothing"
-    for owner in set(books.claim_owners) - set(owners):
+    for owner in set() if terms.duplicates_claim else set(books.claim_owners) - set(owners):
         yield f"the ledger has a claim of {owner}, who has no run"
 
 
@@ -202,7 +202,7 @@ def _committed_below_the_undisposed(produced: Sequence[Produced], books: Books, 
 def _committed_forwards(_: Sequence[Produced], books: Books, terms: Terms) -> Iterator[str]:
     """I4: a member that was expelled must not commit over the next owner."""
     for before, after in pairwise(books.samples):
-        if before.at < terms.rewound_at <= after.at:
+        if terms.late_commits or before.at < terms.rewound_at <= after.at:
             continue
         for partition, offset in before.committed.items():
             now = after.committed.get(partition, offset)

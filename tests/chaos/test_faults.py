@@ -6,6 +6,7 @@ from itertools import chain
 import pytest
 from temporalio.client import Client
 
+from tests.chaos.books import Terms
 from tests.chaos.case import Case
 from tests.chaos.faults import (
     IMPATIENT_GROUP,
@@ -117,6 +118,7 @@ def test_a_power_cut_of_all_servers_at_once_loses_nothing(case: Case) -> None:
 
 
 def test_slow_narrow_reset_and_half_open_connections_lose_and_repeat_nothing(case: Case) -> None:
+    case.terms = Terms(late_commits=True)
     case.begin()
     case.send(Mix(100), seconds=8)
     for kind in case.rng.sample(list(TROUBLE), len(TROUBLE)):
@@ -152,6 +154,7 @@ def test_a_replay_after_temporal_has_forgotten_everything_starts_no_second_run_e
     first = case.settle()
     for service in case.platform.services:
         assert service.stop() == 0
+    case.terms = Terms(duplicates_claim=True)
     case.rewind()
     # To a namespace that was never used, everything is new; what knows better is the database.
     namespace = case.platform.stack.name("forgetful")

@@ -119,6 +119,19 @@ def test_a_rewind_of_the_tests_own_is_no_step_back() -> None:
     assert "went back" in lines(books)
 
 
+def test_late_commits_may_step_back_but_never_ahead() -> None:
+    back = replace(BOOKS, samples=[*BOOKS.samples, Sample(CLOCK + 4, {0: 2, 1: 2})])
+    assert lines(back, Terms(late_commits=True)) == ""
+    ahead = replace(BOOKS, samples=[Sample(CLOCK + 2, {0: 3})])
+    assert "committed over poison" in lines(ahead, Terms(late_commits=True))
+
+
+def test_duplicates_that_claim_excuse_no_run_without_a_claim() -> None:
+    stray = replace(BOOKS, claim_owners={"owner-1", "owner-2", "owner-3"})
+    assert lines(stray, Terms(duplicates_claim=True)) == ""
+    assert "has claimed nothing" in lines(replace(BOOKS, claim_owners={"owner-1"}), Terms(duplicates_claim=True))
+
+
 def test_many_lines_of_one_kind_are_cut_short() -> None:
     books = replace(BOOKS, premature=[f"run-1/{number}" for number in range(25)])
     assert lines(books).endswith("… and 15 more of outcomes")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from tests.chaos.books import Terms
 from tests.chaos.case import Case
 from tests.chaos.faults import (
     IMPATIENT_GROUP,
@@ -116,6 +117,7 @@ def test_temporal_may_be_unreachable_for_minutes_without_a_rebalance(case: Case)
 
 
 def test_a_network_that_is_bad_in_every_way_loses_and_repeats_nothing(case: Case) -> None:
+    case.terms = Terms(late_commits=True)
     case.begin(ingresses=2)
     case.send(Mix(500), seconds=80)
     for kind in case.rng.sample([*TROUBLE, *TROUBLE], 2 * len(TROUBLE)):
@@ -135,6 +137,7 @@ def test_one_key_with_most_of_the_traffic_survives_the_loss_of_its_owner(case: C
 
 
 def test_everything_that_can_break_breaks_in_any_order(case: Case) -> None:
+    case.terms = Terms(late_commits=True)
     case.begin(ingresses=2)
     case.send(Mix(800), seconds=150)
 
