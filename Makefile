@@ -7,7 +7,7 @@ SHELL := /bin/bash
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 
-.PHONY: help setup demo dev down test unit e2e lint types fmt schemas bench-match clean
+.PHONY: help setup demo dev down test test-chaos unit e2e lint types fmt schemas bench-match clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +37,10 @@ unit: setup ## Only the tests that need no server (seconds)
 	@$(RUN) pytest -m "not stack" --quiet --numprocesses 2
 
 e2e: setup ## Only the tests on the real stack
-	@$(RUN) pytest -m stack --numprocesses 2 --durations 10
+	@$(RUN) pytest -m "stack and not chaos" --numprocesses 2 --dist loadgroup --durations 10
+
+test-chaos: setup ## Faults of minutes on a stack of their own, about 20 minutes (CHAOS_SEED=N repeats a run)
+	@$(RUN) pytest tests/chaos -m chaos --durations 20
 
 lint: setup ## Style and borders (ruff, import-linter)
 	@$(RUN) ruff check

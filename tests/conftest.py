@@ -64,9 +64,9 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that asks for the stack is marked, so that `-m "not stack"` is the unit part."""
+    """A test that asks for a stack is marked, so that `-m "not stack"` is the unit part."""
     for item in items:
-        if {"stack", "schema_registry"} & set(getattr(item, "fixturenames", ())):
+        if {"stack", "schema_registry", "chaos_stack"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("stack")
 
 

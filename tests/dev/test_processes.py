@@ -3,13 +3,15 @@
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped,unused-ignore]  # ships no types
 import pytest
 
-from taskfactory.dev.processes import Launch, ServerProcess, find, listens_on, spawn, stop
+from taskfactory.dev.processes import Launch, ServerProcess, find, kill, listens_on, pause, resume, spawn, stop
 
 # Starts a child, says so, and then sleeps; deaf to SIGTERM if told.
 _FAMILY = """
@@ -29,12 +31,36 @@ def start_family(log: Path, manner: str) -> tuple[ServerProcess, psutil.Process]
     return server, psutil.Process(int(log.read_text()))
 
 
+def await_statuses(server: ServerProcess, child: psutil.Process, expected: Callable[[set[str]], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not expected(statuses := {psutil.Process(server.pid).status(), child.status()}):
+        assert time.monotonic() < deadline, statuses
+
+
 @pytest.mark.parametrize("manner", ["polite", "deaf"])
 def test_stopping_leaves_no_process_of_the_family(tmp_path: Path, manner: str) -> None:
     server, child = start_family(tmp_path / "log", manner)
     stop([(server, signal.SIGTERM)], patience=0.2)
     assert find(server) is None
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_killing_leaves_no_process_of_the_family_even_when_it_stands_still(tmp_path: Path) -> None:
+    server, child = start_family(tmp_path / "log", "deaf")
+    pause(server)
+    await_statuses(server, child, lambda statuses: statuses == {psutil.STATUS_STOPPED})
+    kill(server)
+    assert find(server) is None
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_paused_family_goes_on_when_it_is_resumed(tmp_path: Path) -> None:
+    server, child = start_family(tmp_path / "log", "polite")
+    pause(server)
+    await_statuses(server, child, lambda statuses: statuses == {psutil.STATUS_STOPPED})
+    resume(server)
+    await_statuses(server, child, lambda statuses: psutil.STATUS_STOPPED not in statuses)
+    kill(server)
 
 
 def test_a_server_has_its_own_session_so_that_an_interrupted_terminal_does_not_end_it(tmp_path: Path) -> None:

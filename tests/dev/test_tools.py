@@ -12,6 +12,7 @@ from taskfactory.dev.part import Part
 from taskfactory.dev.postgres import Postgres, recent
 from taskfactory.dev.schema_registry import SchemaRegistry
 from taskfactory.dev.temporal import Temporal
+from taskfactory.dev.toxiproxy import toxiproxy
 from taskfactory.dev.versions import parse_version, tool_version
 
 Tool = Callable[[str, str], Path]
@@ -72,6 +73,22 @@ def test_the_schema_registry_needs_java_and_maven(tmp_path: Path, tool: Tool) ->
 
 def test_no_go(temporal: Temporal, tool: Tool) -> None:
     assert "building Temporal's CLI needs Go" in complaint(temporal)
+
+
+def test_no_go_for_toxiproxy(tmp_path: Path, tool: Tool) -> None:
+    with pytest.raises(ToolMissingError, match="building toxiproxy needs Go"):
+        toxiproxy(Cache(tmp_path / "cache")).require()
+
+
+def test_a_tool_is_built_once_and_needs_no_go_from_then_on(tmp_path: Path, tool: Tool) -> None:
+    proxy = toxiproxy(Cache(tmp_path / "cache"))
+    go = tool("go", "echo built > toxiproxy")
+    binary = proxy.binary(lambda _: None)
+    assert binary.read_text() == "built\n"
+    assert {path.name for path in binary.parent.iterdir()} == {"toxiproxy", "go.mod", "go.sum"}
+    go.unlink()
+    proxy.require()
+    assert proxy.binary(lambda _: None) == binary
 
 
 def test_go_is_not_needed_beside_a_recent_temporal(temporal: Temporal, tool: Tool) -> None:

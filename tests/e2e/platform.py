@@ -20,6 +20,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 
+from taskfactory.dev import Endpoints
 from taskfactory.envelope import EventEnvelope, decode
 from taskfactory.envelope.kafka import EnvelopeProducer
 from tests.conftest import RunningStack
@@ -79,6 +80,19 @@ class Service:
         self.process.kill()
         self.process.wait()
 
+    def pause(self) -> None:
+        """SIGSTOP: it stands still, and its connections stay."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def entries(self, name: str) -> list[dict[str, Any]]:
+        """The log's entries with that event name; the log is JSON lines."""
+        lines = (line for line in self.log.read_text(errors="replace").splitlines() if f'"{name}"' in line)
+        return [entry for line in lines if (entry := orjson.loads(line)).get("event") == name]
+
     def stop(self, timeout: float = 45.0) -> int:
         """SIGTERM; the exit status."""
         if self.process.poll() is None:
@@ -98,24 +112,31 @@ class Platform:
     partitions: int = 4
     settings: dict[str, str] = field(default_factory=dict)
     services: list[Service] = field(default_factory=list)
+    behind: Endpoints | None = None
+    """How the product's processes reach the servers, where that is not how the test itself does."""
 
     def __post_init__(self) -> None:
         self.topic = self.stack.topic("events", self.partitions)
         self.outcomes_topic = self.stack.topic("outcomes")
-        self.dlq_topic = self.stack.topic("dlq", config={"max.message.bytes": "4194304"})
+        # The broker's own clock on a dead letter says when it became durable.
+        timed = {"max.message.bytes": "4194304", "message.timestamp.type": "LogAppendTime"}
+        self.dlq_topic = self.stack.topic("dlq", config=timed)
         self.queue = self.stack.name("queue")
         self.group = self.stack.name("group")
         self.orchestrator_queue = self.stack.name("orchestrator")
         self.journal = self.folder / "journal"
         self.journal.touch()
+        self.database_url = self.stack.database()
+        endpoints = self.behind or self.stack.endpoints
+        database = self.database_url.rpartition("/")[2]
         self.env = {
             **os.environ,
-            **self.stack.endpoints.env(),
+            **endpoints.env(),
             "TASKFACTORY_KAFKA_TOPICS": self.topic,
             "TASKFACTORY_KAFKA_GROUP_ID": self.group,
             "TASKFACTORY_OUTCOMES_TOPIC": self.outcomes_topic,
             "TASKFACTORY_DLQ_TOPIC": self.dlq_topic,
-            "TASKFACTORY_DATABASE_URL": self.stack.database(),
+            "TASKFACTORY_DATABASE_URL": f"{endpoints.database_url.rpartition('/')[0]}/{database}",
             "TASKFACTORY_ORCHESTRATOR_QUEUE": self.orchestrator_queue,
             "TASKFACTORY_METRICS_HOST": "127.0.0.1",
             "TASKFACTORY_LOG_FORMAT": "json",
@@ -124,10 +145,6 @@ class Platform:
             **self.settings,
         }
         self.run("migrate")
-
-    @property
-    def database_url(self) -> str:
-        return self.env["TASKFACTORY_DATABASE_URL"]
 
     def run(self, *arguments: str, check: bool = True, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
         """Run one `taskfactory` command to its end."""
@@ -187,7 +204,11 @@ class Platform:
         return [decode(value, headers, key) for value, headers, key in self.records(self.outcomes_topic)]
 
     def records(self, topic: str) -> list[tuple[bytes, list[tuple[str, bytes]], bytes | None]]:
-        """Every record of a topic, from its beginning to its present end."""
+        """Value, headers and key of every record of a topic, from its beginning to its present end."""
+        return [(message.value() or b"", headers_of(message), message.key()) for message in self.messages(topic)]
+
+    def messages(self, topic: str) -> list[Message]:
+        """The same as Kafka's client gives them."""
         consumer = Consumer(
             {
                 "bootstrap.servers": self.stack.endpoints.kafka_bootstrap_servers,
@@ -205,7 +226,7 @@ class Platform:
                     if message.error():
                         ended += 1
                     else:
-                        found.append((message.value() or b"", _headers(message), message.key()))
+                        found.append(message)
             return found
         finally:
             consumer.close()
@@ -253,6 +274,20 @@ class Platform:
     def effects(self) -> list[str]:
         """Idempotency keys that handlers wrote down, one for each effect."""
         return self.journal.read_text().split()
+
+    def rewind(self) -> None:
+        """Bring the group's offsets back to the beginning, as an operator would; no ingress may run."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.stack.endpoints.kafka_bootstrap_servers,
+                "group.id": self.group,
+            }
+        )
+        try:
+            start = [TopicPartition(self.topic, partition, 0) for partition in range(self.partitions)]
+            consumer.commit(offsets=start, asynchronous=False)
+        finally:
+            consumer.close()
 
     def close(self) -> None:
         for service in self.services:
@@ -303,7 +338,7 @@ def as_json(completed: subprocess.CompletedProcess[str]) -> Any:
     return orjson.loads(completed.stdout)
 
 
-def _headers(message: Message) -> list[tuple[str, bytes]]:
+def headers_of(message: Message) -> list[tuple[str, bytes]]:
     headers = message.headers() or []
     pairs = headers.items() if isinstance(headers, dict) else headers
     return [(name, value.encode() if isinstance(value, str) else value or b"") for name, value in pairs]

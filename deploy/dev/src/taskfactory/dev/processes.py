@@ -124,6 +124,38 @@ def stop(servers: Iterable[tuple[ServerProcess, signal.Signals]], patience: floa
     _wait(family, 5.0)
 
 
+def kill(server: ServerProcess) -> None:
+    """End the server and all its descendants at once, as a power cut would, and wait until they are gone."""
+    family = _family(server)
+    _signal(family, signal.SIGKILL)
+    _wait(family, 5.0)
+
+
+def pause(server: ServerProcess) -> None:
+    """Freeze the server with all its descendants: connections stay, nothing answers."""
+    _signal(_family(server), signal.SIGSTOP)
+
+
+def resume(server: ServerProcess) -> None:
+    """Let a frozen server go on."""
+    _signal(_family(server), signal.SIGCONT)
+
+
+def _family(server: ServerProcess) -> list[psutil.Process]:
+    process = find(server)
+    if process is None:
+        return []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [process, *process.children(recursive=True)]
+    return []
+
+
+def _signal(family: Iterable[psutil.Process], signum: signal.Signals) -> None:
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(signum)
+
+
 def _is_alive(process: psutil.Process) -> bool:
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)

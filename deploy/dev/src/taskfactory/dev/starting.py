@@ -22,8 +22,8 @@ _PATIENCE = 120.0
 _POLL = 0.05
 _ATTEMPTS = 5
 _TAIL = 2_000
-# What a server prints when its port went to another, or while the remains of its killed predecessor are still ending.
-_WORTH_ANOTHER_TRY = re.compile(r"address (is )?already in use|pre-existing shared memory block", re.IGNORECASE)
+WORTH_ANOTHER_TRY = re.compile(r"address (is )?already in use|pre-existing shared memory block", re.IGNORECASE)
+"""What a server prints when its port went to another, or while the remains of its killed predecessor still end."""
 
 
 class Starter:
@@ -79,8 +79,8 @@ class Starter:
                 self._progress.done(part.name, f"up on {part.address(self._endpoints())}")
                 return
             stop([(server, part.stop_signal)])
-            output = _tail(log, printed)
-            if attempt == _ATTEMPTS or not _WORTH_ANOTHER_TRY.search(output):
+            output = tail(log, printed)
+            if attempt == _ATTEMPTS or not WORTH_ANOTHER_TRY.search(output):
                 raise PartStartError(part.name, problem, log, output)
             self._choose_ports([part])
 
@@ -110,7 +110,8 @@ class Starter:
         self._folder.write(state)
 
 
-def _tail(log: Path, start: int) -> str:
+def tail(log: Path, start: int) -> str:
+    """Give the end of what was printed into the log since it had `start` bytes."""
     with log.open("rb") as file:
         file.seek(start)
         return file.read().decode(errors="replace")[-_TAIL:].strip()

@@ -1,24 +1,20 @@
 """Temporal: the development server inside Temporal's own CLI, with its web UI, on a SQLite file."""
 
 import json
-import platform
 import shutil
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 
 from taskfactory.dev import probes
-from taskfactory.dev.cache import Cache, run_tool, user_cache
+from taskfactory.dev.cache import Cache, user_cache
 from taskfactory.dev.endpoints import HOST, Endpoints
-from taskfactory.dev.errors import ToolMissingError
+from taskfactory.dev.go_tool import GoTool
 from taskfactory.dev.part import Say
 from taskfactory.dev.processes import Launch
 from taskfactory.dev.versions import tool_version
 
-_ASSETS = files("taskfactory.dev") / "assets" / "temporal"
-_GO_MOD, _GO_SUM = (_ASSETS / "go.mod").read_bytes(), (_ASSETS / "go.sum").read_bytes()
 _PACKAGE = "github.com/temporalio/cli/cmd/temporal"
 _OLDEST_SERVER = (1, 29)
 
@@ -51,16 +47,12 @@ class Temporal:
 
     def require(self) -> None:
         """Look for the CLI, and for Go when it is still to be built."""
-        if not (self._entry.exists() or _on_path() or shutil.which("go")):
-            raise ToolMissingError(
-                "Go 1.25 or later",
-                "building Temporal's CLI",
-                "install it (https://go.dev/dl), put Temporal's CLI 1.5 on PATH",
-            )
+        if not _on_path():
+            self._cli.require(instead="put Temporal's CLI 1.5 on PATH")
 
     def launch(self, ports: Mapping[str, int], say: Say) -> Launch:
         """Build the CLI unless there is one."""
-        binary = _on_path() or self._built(say)
+        binary = _on_path() or self._cli.binary(say)
         self.home.mkdir(parents=True, exist_ok=True)
         say("starting")
         limits = [f"--dynamic-config-value={key}={json.dumps(value)}" for key, value in DYNAMIC_CONFIG.items()]
@@ -89,29 +81,8 @@ class Temporal:
         shutil.rmtree(self.home, ignore_errors=True)
 
     @property
-    def _entry(self) -> Path:
-        target = f"{platform.system()}-{platform.machine()}".lower()
-        return self.cache.entry(f"temporal-cli-{target}", _GO_MOD + _GO_SUM)
-
-    def _built(self, say: Say) -> Path:
-        wait = "waiting for another command that builds Temporal's CLI"
-        return self.cache.make(self._entry, lambda draft: self._build(draft, say), lambda: say(wait)) / "temporal"
-
-    def _build(self, draft: Path, say: Say) -> None:
-        say("building Temporal's CLI with Go (only the first time, usually 2 to 4 minutes on 2 cores)")
-        (draft / "go.mod").write_bytes(_GO_MOD)
-        (draft / "go.sum").write_bytes(_GO_SUM)
-        build = (
-            "go",
-            "build",
-            "-mod=readonly",
-            "-buildvcs=false",
-            "-ldflags=-s -w",
-            "-o",
-            "temporal",
-            _PACKAGE,
-        )
-        run_tool("building Temporal's CLI", build, draft)
+    def _cli(self) -> GoTool:
+        return GoTool("temporal", "Temporal's CLI", _PACKAGE, "2 to 4 minutes", "temporal-cli", self.cache)
 
 
 def _on_path() -> Path | None:
