@@ -100,7 +100,7 @@ def test_explanations_say_what_the_deciding_code_says(parts: list[tuple[Any, ...
             case WhenFalse():
                 assert verdict == Filtered(item.registered, "when")
             case NotMatched(_, mismatches):
-                assert verdict is None or verdict == Filtered(item.registered, "match")
+                assert verdict is None or verdict == Filtered(item.registered, "when")
                 assert mismatches
             case OtherTopics():
                 assert verdict is None
