@@ -5,7 +5,7 @@ from confluent_kafka import KafkaError, TopicPartition
 from prometheus_client import REGISTRY
 
 from taskfactory.ingress.assignments import Assignments
-from taskfactory.ingress.commits import Commits
+from taskfactory.ingress.commits import REPEAT_SECONDS, Commits
 from taskfactory.ingress.deliveries import Assignment
 from tests.ingress.fakes import FakeKafkaConsumer
 
@@ -47,6 +47,18 @@ def desk() -> Desk:
 
 def offsets(commits: list[TopicPartition]) -> list[int]:
     return [commit.offset for commit in commits]
+
+
+def test_an_offset_is_sent_again_now_and_then_although_nothing_moves(desk: Desk) -> None:
+    """An older commit that comes late over a dying connection would otherwise stand until the next record."""
+    desk.assign()
+    desk.dispose(0, 1)
+    assert offsets(desk.send()) == [2]
+    desk.commits.heard(None, desk.sent[0])
+    assert desk.send() == []
+    desk.now += REPEAT_SECONDS
+    assert offsets(desk.send()) == [2]
+    assert desk.send() == []
 
 
 def test_an_offset_is_sent_once_while_its_answer_is_awaited(desk: Desk) -> None:

@@ -57,11 +57,15 @@ class DefinitionListener:
             driver = connection.connection.driver_connection
             connection.detach()
             assert isinstance(driver, psycopg.Connection)  # noqa: S101 -- for the type checker: this engine's driver
-            driver.execute(f"LISTEN {CHANNEL}".encode())
-            while not stop.is_set():
-                row = driver.execute("SELECT revision FROM definitions_revision").fetchone()
-                yield row[0] if row else 0
-                self._wait(driver, stop)
+            try:
+                driver.execute(f"LISTEN {CHANNEL}".encode())
+                while not stop.is_set():
+                    row = driver.execute("SELECT revision FROM definitions_revision").fetchone()
+                    yield row[0] if row else 0
+                    self._wait(driver, stop)
+            except psycopg.Error:
+                connection.invalidate()  # or SQLAlchemy tries to roll it back, and logs a traceback
+                raise
 
     def _wait(self, driver: psycopg.Connection, stop: threading.Event) -> None:
         """Return when something was notified, the poll is due, or `stop` is set."""

@@ -20,6 +20,12 @@ from taskfactory.ingress.topic_ids import note
 from taskfactory.runtime import failpoint
 
 COMMIT_SECONDS: Final = 0.25
+REPEAT_SECONDS: Final = 30.0
+"""How often an offset is committed again although nothing has moved.
+
+An older commit that a dying connection delivers late overwrites a newer one, and Kafka forgets the offsets of a group that
+commits nothing for a week (`offsets.retention.minutes`); both pass by themselves so.
+"""
 
 log = structlog.get_logger("taskfactory.ingress")
 
@@ -40,19 +46,26 @@ class Commits:
         self._assigned = assigned
         self._clock = clock
         self._due = 0.0
+        self._repeat_due = 0.0
         self._sent: Sent = {}
 
     def send_if_due(self, consumer: KafkaConsumer) -> None:
-        """Send what has become committable, every `COMMIT_SECONDS`; the answer comes to `heard`."""
+        """Send what has become committable, every `COMMIT_SECONDS`, and now and then all of it.
+
+        The answer comes to `heard`.
+        """
         now = self._clock()
         if now < self._due:
             return
         self._due = now + COMMIT_SECONDS
+        repeat = now >= self._repeat_due
+        if repeat:
+            self._repeat_due = now + REPEAT_SECONDS
         changed = [
             (assignment, committable)
             for assignment in self._assigned.values()
             if (committable := self._assigned.offsets.committable(assignment.partition)) is not None
-            and committable != assignment.requested
+            and (repeat or committable != assignment.requested)
         ]
         if changed:
             self._send(consumer, changed, asynchronous=True)

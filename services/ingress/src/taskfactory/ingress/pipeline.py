@@ -102,6 +102,7 @@ class Pipeline:
         self._share = DeadLetterShare(limits.dead_letters)
         self._halted = False
         self._pins = Pins()
+        self._log_order = asyncio.Lock()  # lines of one partition are written in the order of its records
         self._in_flight = InFlightDecisions()
         metrics.OLDEST_IN_FLIGHT.follow(self._in_flight.oldest)
         self._batches: asyncio.Queue[Sequence[Delivery]] = asyncio.Queue()
@@ -135,7 +136,8 @@ class Pipeline:
         ]
         logged = True
         try:
-            await self._effects.log_revisions(lines, lambda: all(pin.assignment.withdrawn for pin in pins))
+            async with self._log_order:
+                await self._effects.log_revisions(lines, lambda: all(pin.assignment.withdrawn for pin in pins))
         except Unavailable:
             logged = False
         for pin in pins:

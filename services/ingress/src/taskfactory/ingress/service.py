@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -26,6 +27,11 @@ FLUSH_SECONDS: Final = 5.0
 """How long dead letters under way may take at the end."""
 LOAD_SECONDS: Final = 2.0
 """Definitions that are not there by then are worth a line in the log."""
+
+
+def member_name() -> str:
+    """Who decides, in the log of revisions: another name after every start, so that a restart is not read as a reload."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 class Ingress:
@@ -98,7 +104,7 @@ class Ingress:
             lambda: watch.current,
             Effects(ports, dependencies, settings.max_concurrent_starts),
             consumer,
-            Member(settings.kafka_group_id, f"{socket.gethostname()}-{os.getpid()}"),
+            Member(settings.kafka_group_id, member_name()),
             settings.pipeline_limits(),
         )
         shared.health.add_check("kafka", consumer.problem)
