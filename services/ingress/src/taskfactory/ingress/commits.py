@@ -23,8 +23,8 @@ COMMIT_SECONDS: Final = 0.25
 REPEAT_SECONDS: Final = 30.0
 """How often an offset is committed again although nothing has moved.
 
-An older commit that a dying connection delivers late overwrites a newer one, and Kafka forgets the offsets of a group that
-commits nothing for a week (`offsets.retention.minutes`); both pass by themselves so.
+An older commit that a dying connection delivers late overwrites a newer one, and Kafka forgets the offsets of a group
+that commits nothing for a week (`offsets.retention.minutes`); both pass by themselves so.
 """
 
 log = structlog.get_logger("taskfactory.ingress")
