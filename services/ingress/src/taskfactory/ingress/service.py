@@ -30,7 +30,7 @@ LOAD_SECONDS: Final = 2.0
 
 
 def member_name() -> str:
-    """Who decides, in the log of revisions: another name after every start, so that a restart is no reload to an audit."""
+    """Who decides, in the log of revisions: a new name at every start, so that a restart is no reload to an audit."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
