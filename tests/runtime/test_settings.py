@@ -115,3 +115,9 @@ def test_a_file_property_of_librdkafka_itself_stays_what_it_is() -> None:
     config = {"sasl_oauthbearer_assertion_private_key_file": "/key.pem"}
     given = KafkaSettings(kafka_config=config).librdkafka()
     assert given["sasl.oauthbearer.assertion.private.key.file"] == "/key.pem"
+
+
+def test_what_concerns_group_members_only_is_told_to_no_other_client() -> None:
+    settings = KafkaSettings(kafka_config={"session_timeout_ms": "6000", "client_id": "x"})
+    assert settings.librdkafka() == {"bootstrap.servers": "127.0.0.1:9092", "client.id": "x"}
+    assert settings.librdkafka(group_member=True)["session.timeout.ms"] == "6000"

@@ -6,7 +6,7 @@ the environment once, at its start.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
@@ -64,6 +64,11 @@ class ProcessSettings(SettingsBlock):
     """Seconds that work in flight may take to end after SIGTERM."""
 
 
+OF_GROUP_MEMBERS: Final = frozenset(
+    {"session.timeout.ms", "heartbeat.interval.ms", "max.poll.interval.ms", "partition.assignment.strategy"}
+)
+
+
 class KafkaSettings(SettingsBlock):
     """Where Kafka is. `TASKFACTORY_KAFKA_CONFIG__SESSION_TIMEOUT_MS` becomes librdkafka's `session.timeout.ms`."""
 
@@ -78,13 +83,19 @@ class KafkaSettings(SettingsBlock):
         _with_secrets(given)
         return given
 
-    def librdkafka(self) -> dict[str, str]:
+    def librdkafka(self, *, group_member: bool = False) -> dict[str, str]:
         """The connection's properties under librdkafka's names; the services add what they fix on top.
+
+        Args:
+            group_member: whether the client joins a group; to all others, `OF_GROUP_MEMBERS` are left out, which would
+                only make librdkafka warn of them.
 
         Raises:
             ValueError: a file with a secret can't be read any more.
         """
-        return {"bootstrap.servers": self.kafka_bootstrap_servers, **_with_secrets(self.kafka_config)}
+        given = _with_secrets(self.kafka_config)
+        wanted = given if group_member else {name: given[name] for name in given.keys() - OF_GROUP_MEMBERS}
+        return {"bootstrap.servers": self.kafka_bootstrap_servers, **wanted}
 
 
 class DatabaseSettings(SettingsBlock):

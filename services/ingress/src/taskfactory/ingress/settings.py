@@ -71,7 +71,7 @@ class IngressSettings(ProcessSettings, IntakeSettings, DatabaseSettings, Tempora
 
     def consumer_config(self) -> dict[str, str]:
         """The consumer's librdkafka properties: defaults, what the operator set, and what ingress relies on."""
-        given = self.librdkafka()
+        given = self.librdkafka(group_member=True)
         defaults = {
             "auto.offset.reset": "earliest",
             # Memory stays bounded beside `max_in_flight_bytes`: librdkafka would prefetch 64 MiB.
