@@ -98,7 +98,7 @@ class RecordConsumer:
         self._recreated = RecreatedTopics(self._assigned, topic_ids)
         self._next_report = 0.0
         self._oldest: dict[str, float | None] = {}
-        metrics.OLDEST_EVENT.follow(lambda: self._oldest)
+        metrics.OLDEST_EVENT.follow_times(lambda: self._oldest)
         self._turned = clock()
         self._membership = Membership(config.get("group.id", ""))
         callbacks = {"on_commit": self._commits.heard, "stats_cb": self._on_statistics, "error_cb": self._on_error}

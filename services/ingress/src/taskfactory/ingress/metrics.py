@@ -4,7 +4,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from taskfactory.ingress.seconds_since import SecondsSince
+from taskfactory.ingress.computed_gauges import ComputedGauge, SecondsSince
 
 RECORDS: Final = Counter("taskfactory_ingress_records_total", "Records consumed, redelivered ones included.", ["topic"])
 DECISIONS: Final = Counter(
@@ -64,6 +64,11 @@ OLDEST_IN_FLIGHT: Final = SecondsSince(
     "taskfactory_ingress_definition_oldest_event_seconds",
     "Age of the oldest record, by its timestamp, of which a definition's part is not durable yet. Only definitions with"
     " something in flight have a series.",
+    "definition",
+)
+DEFINITION_IN_FLIGHT: Final = ComputedGauge(
+    "taskfactory_ingress_definition_in_flight_records",
+    "Records of which a definition's part is not durable yet. Only definitions with something in flight have a series.",
     "definition",
 )
 TOPICS_RECREATED: Final = Counter(

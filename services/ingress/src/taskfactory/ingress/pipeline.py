@@ -104,7 +104,8 @@ class Pipeline:
         self._pins = Pins()
         self._log_order = asyncio.Lock()  # lines of one partition are written in the order of its records
         self._in_flight = InFlightDecisions()
-        metrics.OLDEST_IN_FLIGHT.follow(self._in_flight.oldest)
+        metrics.OLDEST_IN_FLIGHT.follow_times(self._in_flight.oldest)
+        metrics.DEFINITION_IN_FLIGHT.follow(self._in_flight.records)
         self._batches: asyncio.Queue[Sequence[Delivery]] = asyncio.Queue()
 
     def accept(self, deliveries: Sequence[Delivery]) -> None:
