@@ -44,7 +44,7 @@ class ComputedGauge(Collector):
 
 
 class SecondsSince(ComputedGauge):
-    """How long ago something was, so that it grows while everything else stands still; 0 where nothing is waited for."""
+    """How long ago something was: it grows while everything else stands still; 0 where nothing is waited for."""
 
     def __init__(
         self,
