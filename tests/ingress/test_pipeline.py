@@ -32,6 +32,7 @@ from tests.ingress.fakes import (
     FakeRevisionLog,
     FakeStarter,
     delivery,
+    record,
     run_input,
     unavailable,
 )
@@ -95,7 +96,8 @@ class Workshop:
         self.settled.append((delivery, disposed))
         asyncio.get_running_loop().create_task(self._notify())
 
-    def halt(self, reason: str) -> None:
+    def halt(self, topic: str, reason: str) -> None:
+        assert topic == "events"
         self.halted.append(reason)
 
     async def _notify(self) -> None:
@@ -418,3 +420,26 @@ async def test_a_share_of_dead_letters_below_the_limit_halts_nothing(workshop: W
     await workshop.process(*(delivery(number, value) for number, value in enumerate(values)))
     assert not workshop.halted
     assert len(workshop.dead_letters.letters) == 30
+
+
+async def test_a_definition_that_fails_on_what_others_take_halts_nothing(workshop: Workshop) -> None:
+    workshop.definitions = DefinitionSet([ORDERS, PICKY])
+    await workshop.process(*(delivery(number, order(number)) for number in range(60)))
+    assert not workshop.halted
+    assert len(workshop.dead_letters.letters) == 60
+    assert all(disposed for _, disposed in workshop.settled)
+
+
+async def test_a_topic_that_is_halted_leaves_the_others_alone(workshop: Workshop) -> None:
+    await workshop.process(*(delivery(number, b"broken") for number in range(40)))
+    assert len(workshop.halted) == 1
+    sound = Delivery(record(0, order(1), topic="sound"), Assignment(("sound", 0), epoch=1))
+    await workshop.process(sound)
+    assert workshop.settled[-1] == (sound, True)
+
+
+async def test_a_record_whose_headers_cannot_be_read_is_a_dead_letter(workshop: Workshop) -> None:
+    unreadable = replace(record(0, order(1)), headers=(), unreadable_headers=True)
+    await workshop.process(Delivery(unreadable, Assignment(("events", 0), epoch=1)))
+    [letter] = workshop.dead_letters.letters
+    assert (letter.reason, letter.record.value) == ("invalid_headers", order(1))

@@ -21,6 +21,8 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    unreadable_headers: bool = False
+    """A header's name is not UTF-8, which the client can't hand out: then `headers` is empty."""
 
     @property
     def size(self) -> int:
@@ -31,6 +33,7 @@ class Record:
 def record_from_message(message: Message) -> Record:
     """The record that a message without error carries."""
     kind, milliseconds = message.timestamp()
+    headers, unreadable = _headers(message)
     return Record(
         topic=message.topic() or "",
         partition=message.partition() or 0,
@@ -38,5 +41,13 @@ def record_from_message(message: Message) -> Record:
         timestamp=None if kind == TIMESTAMP_NOT_AVAILABLE else milliseconds,
         key=message.key(),
         value=message.value(),
-        headers=tuple(cast("list[tuple[str, bytes | None]]", message.headers() or ())),
+        headers=headers,
+        unreadable_headers=unreadable,
     )
+
+
+def _headers(message: Message) -> tuple[Headers, bool]:
+    try:
+        return tuple(cast("list[tuple[str, bytes | None]]", message.headers() or ())), False
+    except (UnicodeDecodeError, SystemError):  # the latter is how the C extension tells the former within some calls
+        return (), True

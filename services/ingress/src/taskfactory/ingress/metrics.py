@@ -29,7 +29,9 @@ START_SECONDS: Final = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
 HALTED: Final = Gauge(
-    "taskfactory_ingress_halted", "1 once too many records were dead-lettered and consumption has stopped, otherwise 0."
+    "taskfactory_ingress_halted",
+    "1 for a topic of which too many records were dead-lettered, so that its consumption has stopped; else no series.",
+    ["topic"],
 )
 IN_FLIGHT_RECORDS: Final = Gauge("taskfactory_ingress_in_flight_records", "Records consumed and not yet disposed.")
 IN_FLIGHT_BYTES: Final = Gauge("taskfactory_ingress_in_flight_bytes", "Their keys and values, in bytes.")
