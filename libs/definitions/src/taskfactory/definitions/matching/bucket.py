@@ -6,55 +6,60 @@ looked at for every event. Invariant: what is found here is exactly what `clause
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from taskfactory.definitions.matching.anchors import Anchor, Key, Kind, anchor
 from taskfactory.definitions.matching.clauses import Branch, holds
 from taskfactory.definitions.matching.flatten import selection
-from taskfactory.definitions.matching.tables import tables
+from taskfactory.definitions.matching.tables import Table, place
 
 Owner = TypeVar("Owner")
 
 
-class Entry(Generic[Owner]):
-    """A branch and whose it is. Compared by identity."""
+class Filing(Generic[Owner]):
+    """A branch, whose it is, and where it is filed."""
 
-    __slots__ = ("branch", "owner", "path", "rest")
+    __slots__ = ("branch", "owner", "place", "rest")
 
-    def __init__(self, owner: Owner, branch: Branch) -> None:
-        """Not yet filed."""
+    def __init__(self, owner: Owner, branch: Branch, place: str, rest: Branch) -> None:
+        """File a branch."""
         self.owner = owner
         self.branch = branch
-        self.path = ""
-        """Where it is filed."""
-        self.rest = branch
+        self.place = place
+        """The path and the kind of key that lead here."""
+        self.rest = rest
         """What is still to be decided when a leaf outside arrays was found under the keys of the branch."""
 
 
 class Bucket(Generic[Owner]):
     """Branches that are asked together. Immutable."""
 
-    __slots__ = ("_always", "_selection", "_tables", "entries")
+    __slots__ = ("_always", "_selection", "_table", "branches")
 
     def __init__(self, branches: Iterable[tuple[Owner, Branch]]) -> None:
         """File the branches."""
-        self.entries = tuple(Entry(owner, branch) for owner, branch in branches)
-        census = _Census(self.entries)
-        always: list[Entry[Owner]] = []
-        filed: list[tuple[Key, Entry[Owner]]] = []
-        for entry in self.entries:
-            anchor = census.rarest(entry.branch)
+        self.branches = tuple(branches)
+        census = _Census(branch for _, branch in self.branches)
+        always: list[Filing[Owner]] = []
+        filed: list[tuple[str, Key, Filing[Owner]]] = []
+        for owner, branch in self.branches:
+            anchor = census.rarest(branch)
             if anchor is None:
-                always.append(entry)
+                always.append(Filing(owner, branch, "", branch))
                 continue
-            entry.path = anchor.clause.path
+            rest = branch
             if anchor.decided:
-                entry.rest = tuple(clause for clause in entry.branch if clause is not anchor.clause)
-            filed += ((key, entry) for key in anchor.keys)
+                rest = tuple(clause for clause in branch if clause is not anchor.clause)
+            path = anchor.clause.path
+            for kind, keys in groupby(anchor.keys, _kind):
+                filing = Filing(owner, branch, place(kind, path), rest)
+                filed += ((path, key, filing) for key in keys)
         self._always = tuple(always)
-        self._tables = tables(filed)
-        self._selection = selection(frozenset(clause.path for entry in self.entries for clause in entry.branch))
+        self._table = Table(filed)
+        self._selection = selection(frozenset(clause.path for _, branch in self.branches for clause in branch))
 
     def find(self, event: Mapping[str, Any], owners: dict[Owner, None]) -> None:
         """Add the owners of all branches that the event satisfies.
@@ -63,27 +68,28 @@ class Bucket(Generic[Owner]):
             EventTooDeep: A field that one of the branches asks about is nested deeper than 200 levels.
         """
         flat = self._selection.flatten(event)
-        found: list[Entry[Owner]] = []
-        inside: list[Entry[Owner]] = [*self._always]
-        for table in self._tables:
-            table.find(flat, found, inside)
-        for entry in dict.fromkeys(found):
-            if not entry.rest or holds(entry.rest, flat):
-                owners[entry.owner] = None
-        for entry in dict.fromkeys(inside):
-            if entry.owner not in owners and holds(entry.branch, flat):
-                owners[entry.owner] = None
+        found: list[Filing[Owner]] = []
+        inside: list[Filing[Owner]] = [*self._always]
+        self._table.find(flat, found, inside)
+        for filing in found:
+            if not filing.rest or holds(filing.rest, flat):
+                owners[filing.owner] = None
+        if inside:
+            for filing in dict.fromkeys(inside):
+                if filing.owner not in owners and holds(filing.branch, flat):
+                    owners[filing.owner] = None
 
 
 class _Census:
     """How many branches could be found under which key, if each were filed under all of its clauses."""
 
-    def __init__(self, entries: Sequence[Entry[Any]]) -> None:
-        self._branches = len(entries)
+    def __init__(self, branches: Iterable[Branch]) -> None:
+        self._branches = 0
         self._under: Counter[tuple[str, Key]] = Counter()
         self._ranges: Counter[str] = Counter()
-        for entry in entries:
-            for path, key in _keys(entry.branch):
+        for branch in branches:
+            self._branches += 1
+            for path, key in _keys(branch):
                 self._under[path, key] += 1
                 self._ranges[path] += key.kind is Kind.RANGE
 
@@ -108,3 +114,6 @@ def _keys(branch: Branch) -> Iterator[tuple[str, Key]]:
         if (found := anchor(clause)) is not None:
             for key in found.keys:
                 yield clause.path, key
+
+
+_kind = attrgetter("kind")
