@@ -70,7 +70,7 @@ def main() -> int:
         installations.append(installation)
     measured = throughputs(installations, arguments.rounds)
     console.print(_table(installations, measured))
-    figures = Figures(measured, build, changes[1])
+    figures = Figures(measured, build, changes[1], one_type_changes[0])
     for name, number in (("JSON + match", "from_json"), ("record + match", "from_record")):
         small, large = (getattr(measured[size], number) for size in (SMALL, LARGE))
         console.print(f"{name}: {large / small:.0%} of the throughput at {SMALL:,} is left at {LARGE:,} definitions")

@@ -61,5 +61,5 @@ def test_the_same_seed_gives_the_same_workload() -> None:
 def test_every_target_that_is_missed_is_told() -> None:
     good = {100: Throughput(100_000, 50_000), 10_000: Throughput(25_000, 1), 100_000: Throughput(70_000, 1)}
     bad = {100: Throughput(100_000, 50_000), 10_000: Throughput(24_000, 1), 100_000: Throughput(69_000, 1)}
-    assert missed(Figures(good, 1.9, 0.04)) == []
-    assert len(missed(Figures(bad, 2.1, 0.06))) == 4
+    assert missed(Figures(good, 1.9, 0.04, 0.04)) == []
+    assert len(missed(Figures(bad, 2.1, 0.06, 0.06))) == 5

@@ -6,9 +6,8 @@ looked at for every event. Invariant: what is found here is exactly what `clause
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from taskfactory.definitions.matching.anchors import Anchor, Key, Kind, anchor
@@ -22,44 +21,67 @@ Owner = TypeVar("Owner")
 class Filing(Generic[Owner]):
     """A branch, whose it is, and where it is filed."""
 
-    __slots__ = ("branch", "owner", "place", "rest")
+    __slots__ = ("branch", "keys", "owner", "path", "place", "rest")
 
-    def __init__(self, owner: Owner, branch: Branch, place: str, rest: Branch) -> None:
-        """File a branch."""
+    def __init__(self, owner: Owner, branch: Branch, filed: Anchor | None, keys: tuple[Key, ...] = ()) -> None:
+        """File a branch under keys of one kind out of an anchor's; None: under nothing, it is always looked at."""
         self.owner = owner
         self.branch = branch
-        self.place = place
+        self.keys = keys
+        self.path = "" if filed is None else filed.clause.path
+        self.place = "" if filed is None else place(keys[0].kind, self.path)
         """The path and the kind of key that lead here."""
-        self.rest = rest
+        self.rest = branch
         """What is still to be decided when a leaf outside arrays was found under the keys of the branch."""
+        if filed is not None and filed.decided:
+            self.rest = _same(tuple(clause for clause in branch if clause is not filed.clause))
 
 
 class Bucket(Generic[Owner]):
     """Branches that are asked together. Immutable."""
 
-    __slots__ = ("_always", "_selection", "_table", "branches")
+    __slots__ = ("_always", "_counted", "_filings", "_selection", "_table")
 
     def __init__(self, branches: Iterable[tuple[Owner, Branch]]) -> None:
         """File the branches."""
-        self.branches = tuple(branches)
-        census = _Census(branch for _, branch in self.branches)
-        always: list[Filing[Owner]] = []
-        filed: list[tuple[str, Key, Filing[Owner]]] = []
-        for owner, branch in self.branches:
-            anchor = census.rarest(branch)
-            if anchor is None:
-                always.append(Filing(owner, branch, "", branch))
-                continue
-            rest = branch
-            if anchor.decided:
-                rest = tuple(clause for clause in branch if clause is not anchor.clause)
-            path = anchor.clause.path
-            for kind, keys in groupby(anchor.keys, _kind):
-                filing = Filing(owner, branch, place(kind, path), rest)
-                filed += ((path, key, filing) for key in keys)
-        self._always = tuple(always)
-        self._table = Table(filed)
-        self._selection = selection(frozenset(clause.path for _, branch in self.branches for clause in branch))
+        listed = tuple(branches)
+        self._counted = len(listed)
+        """How many branches there were when it was last decided for all of them where to file them."""
+        self._fill(_filings(listed, (branch for _, branch in listed)))
+
+    def changed(self, leaving: Collection[Owner], arriving: Sequence[tuple[Owner, Branch]]) -> "Bucket[Owner]":
+        """A new bucket without the branches of those owners, and with these branches.
+
+        What stays also stays filed where it is, which is quicker than to decide anew; only when there are twice as
+        many branches as at the last time, or half as many, all are filed anew.
+        """
+        staying = [filing for filing in self._filings if filing.owner not in leaving]
+        branches = [*self.branches(staying), *arriving]
+        if not self._counted <= 2 * len(branches) <= 4 * self._counted:
+            return Bucket(branches)
+        bucket: Bucket[Owner] = Bucket(())
+        bucket._counted = self._counted
+        bucket._fill([*staying, *_filings(arriving, (branch for _, branch in branches))])
+        return bucket
+
+    def owners(self) -> set[Owner]:
+        """Whose branches are here."""
+        return {filing.owner for filing in self._filings}
+
+    def __len__(self) -> int:
+        return len(self._filings)
+
+    @staticmethod
+    def branches(filings: Iterable[Filing[Owner]]) -> Iterable[tuple[Owner, Branch]]:
+        """The branches that are filed there; some are filed twice."""
+        return dict.fromkeys((filing.owner, filing.branch) for filing in filings)
+
+    def _fill(self, filings: Sequence[Filing[Owner]]) -> None:
+        """Only while the bucket is made."""
+        self._filings = tuple(filings)
+        self._always = tuple(filing for filing in filings if not filing.keys)
+        self._table = Table((filing.path, key, filing) for filing in filings for key in filing.keys)
+        self._selection = selection(frozenset(clause.path for filing in filings for clause in filing.branch))
 
     def find(self, event: Mapping[str, Any], owners: dict[Owner, None]) -> None:
         """Add the owners of all branches that the event satisfies.
@@ -78,6 +100,30 @@ class Bucket(Generic[Owner]):
             for filing in dict.fromkeys(inside):
                 if filing.owner not in owners and holds(filing.branch, flat):
                     owners[filing.owner] = None
+
+
+def _filings(branches: Iterable[tuple[Owner, Branch]], among: Iterable[Branch]) -> list[Filing[Owner]]:
+    """File each branch under the anchor that leads to the fewest of all branches `among` which it shall be found."""
+    census = _Census(among)
+    filings: list[Filing[Owner]] = []
+    for owner, branch in branches:
+        rarest = census.rarest(branch)
+        if rarest is None:
+            filings.append(Filing(owner, branch, None))
+            continue
+        kinds = {key.kind for key in rarest.keys}
+        if len(kinds) == 1:
+            filings.append(Filing(owner, branch, rarest, rarest.keys))
+            continue
+        of_kind = (tuple(key for key in rarest.keys if key.kind is kind) for kind in kinds)
+        filings += [Filing(owner, branch, rarest, keys) for keys in of_kind]
+    return filings
+
+
+@lru_cache(maxsize=4_096)
+def _same(branch: Branch) -> Branch:
+    """One object for all that are equal: thousands of definitions have the same clause beside the one that is rare."""
+    return branch
 
 
 class _Census:
@@ -114,6 +160,3 @@ def _keys(branch: Branch) -> Iterator[tuple[str, Key]]:
         if (found := anchor(clause)) is not None:
             for key in found.keys:
                 yield clause.path, key
-
-
-_kind = attrgetter("kind")
