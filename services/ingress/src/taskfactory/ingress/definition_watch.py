@@ -5,6 +5,7 @@ what does.
 """
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
@@ -80,9 +81,21 @@ class DefinitionWatch:
                 log.exception("definitions_refused", revision=revision)
                 return False
             else:
+                if self._current is None:
+                    _settle()
                 self._current = updated
                 metrics.DEFINITIONS.set(len(updated.definitions))
                 metrics.DEFINITIONS_REVISION.set(updated.revision)
                 log.info("definitions_loaded", revision=updated.revision, enabled=len(updated.definitions))
                 return True
         return False
+
+
+def _settle() -> None:
+    """Take what was loaded at the start out of the garbage collector's way.
+
+    Otherwise it is walked through again and again, and nothing else runs meanwhile: 0.4 s with 10,000 definitions. What
+    a change replaces is freed all the same, because nothing in a set refers back to it.
+    """
+    gc.collect()
+    gc.freeze()
