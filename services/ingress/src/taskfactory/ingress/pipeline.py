@@ -143,12 +143,6 @@ class Pipeline:
         for pin in pins:
             pin.logged.set_result(logged)
 
-    def _line(self, pin: Pin) -> IngressRevision:
-        topic, partition = pin.assignment.partition
-        return IngressRevision(
-            self._member.group_id, topic, partition, pin.from_offset, pin.in_force.revision, self._member.name
-        )
-
     async def _work(self, delivery: Delivery, pin: Pin) -> None:
         disposed = await self._dispose(delivery.record, delivery.assignment, pin)
         if not disposed:
@@ -165,15 +159,19 @@ class Pipeline:
             return False
         try:
             reading, decisions = await self._decide(record, pin.in_force, assignment)
-            self._note(next((decision.reason for decision in decisions if isinstance(decision, DeadLetter)), None))
+            reason = next((decision.reason for decision in decisions if isinstance(decision, DeadLetter)), None)
+            number = self._share.note(reason)
+            self._halt_if_too_many()
             dispositions = []
             with self._in_flight.waiting(map(_definition_of, decisions), record.timestamp) as durable:
                 for decision in decisions:
-                    dispositions.append(await self._carry_out(record, decision, assignment))
+                    dispositions.append(await self._carry_out(record, decision, assignment, number))
                     durable()
             event = reading.event if isinstance(reading, ReadEvent) else None
+            if self._has_halted():
+                return False
             decided = Decided(record, event, pin.in_force.revision, dispositions)
-            await self._effects.tell(decided, lambda: assignment.withdrawn)
+            await self._effects.tell(decided, lambda: assignment.withdrawn or self._has_halted())
         except (Unavailable, Abandoned):
             return False
         if self._has_halted():
@@ -203,13 +201,14 @@ class Pipeline:
             reading = DeadLetter(record, "internal_error", f"{type(error).__name__}: {error}")
         return reading, [reading]
 
-    async def _carry_out(self, record: Record, decision: Decision, assignment: Assignment) -> Disposition:
+    async def _carry_out(self, record: Record, decision: Decision, assignment: Assignment, number: int) -> Disposition:
         match decision:
             case StartRun(run, definition):
                 try:
                     start = await self._effects.start(run, lambda: assignment.withdrawn)
                 except Refused as refused:
-                    self._note(refused.reason)
+                    self._share.amend(number, refused.reason)
+                    self._halt_if_too_many()
                     letter = DeadLetter(record, refused.reason, refused.message, definition)
                     return await self._dead_letter(letter, assignment)
                 return Disposition(start.value, definition, run.run_id)
@@ -225,8 +224,7 @@ class Pipeline:
             await self._effects.dead_letter(letter, lambda: assignment.withdrawn or self._has_halted())
         return Disposition("dead_lettered", letter.definition, letter=letter)
 
-    def _note(self, reason: str | None) -> None:
-        self._share.note(reason)
+    def _halt_if_too_many(self) -> None:
         if not self._has_halted() and (problem := self._share.problem()) is not None:
             self._halted = True
             log.error("halted", problem=problem)
