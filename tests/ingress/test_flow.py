@@ -78,3 +78,7 @@ def test_whatever_comes_and_is_settled_no_partition_exceeds_its_share_of_records
         assert held[partition] <= share
     assert flow.records == held.total() <= max(limit, min(20, limit) * partitions)
     assert flow.bytes == 10 * held.total()
+
+
+def test_a_record_takes_room_for_its_headers_too() -> None:
+    assert record(0, b"value", key=b"key", headers=(("name", b"0123"), ("none", None))).size == 5 + 3 + 8 + 4

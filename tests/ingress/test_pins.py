@@ -1,9 +1,8 @@
 """Which revision decides about which records."""
 
+import asyncio
 import gc
 import weakref
-from concurrent.futures import Future
-from typing import Any
 
 from taskfactory.definitions import DefinitionSet
 from taskfactory.ingress.deliveries import Assignment
@@ -12,8 +11,8 @@ from taskfactory.intake import InForce
 from tests.ingress.fakes import delivery
 
 
-def test_a_partition_whose_records_do_not_come_keeps_no_replaced_definitions_alive() -> None:
-    pins, future = Pins(), Future[Any]
+async def test_a_partition_whose_records_do_not_come_keeps_no_replaced_definitions_alive() -> None:
+    pins, future = Pins(), asyncio.get_running_loop().create_future
     old = InForce(1, DefinitionSet([]))
     watched = weakref.ref(old.definitions)
     quiet, busy = Assignment(("events", 0), epoch=1), Assignment(("events", 1), epoch=2)
@@ -28,8 +27,8 @@ class Watched(Assignment):
     """One that can be watched for whether it is still there."""
 
 
-def test_a_partition_that_was_given_away_is_forgotten() -> None:
-    pins, future, in_force = Pins(), Future[Any], InForce(1, DefinitionSet([]))
+async def test_a_partition_that_was_given_away_is_forgotten() -> None:
+    pins, future, in_force = Pins(), asyncio.get_running_loop().create_future, InForce(1, DefinitionSet([]))
     gone = Watched(("events", 0), epoch=1)
     watched = weakref.ref(gone)
     pins.pin([delivery(0, assignment=gone)], in_force, future)
