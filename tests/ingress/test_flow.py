@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from taskfactory.ingress.flow import InFlight, Limits
 from taskfactory.ingress.offsets import Partition
+from tests.ingress.fakes import record
 
 A: Partition = ("a", 0)
 B: Partition = ("b", 0)
