@@ -415,6 +415,31 @@ async def test_too_large_a_share_of_dead_letters_halts_the_consumer_and_disposes
     assert len(workshop.dead_letters.letters) <= 5
 
 
+async def test_one_record_that_many_definitions_stumble_over_halts_nothing(workshop: Workshop) -> None:
+    workshop.definitions = DefinitionSet([definition(f"d-{number}", {"type": ["order"]}) for number in range(12)])
+    workshop.starter.fail_with(*[Refused("run_input_too_large", "3 MB")] * 12)
+    await workshop.process(delivery(0, order(1)))
+    assert len(workshop.dead_letters.letters) == 12
+    await workshop.process(*(delivery(number, order(number)) for number in range(1, 4)))
+    assert not workshop.halted
+
+
+async def test_runs_that_temporal_refuses_halt_the_consumer_as_broken_records_do(workshop: Workshop) -> None:
+    workshop.starter.fail_with(*[Refused("refused_by_temporal", "bad input")] * 40)
+    for number in range(40):
+        await workshop.process(delivery(number, order(number)))
+    [reason] = workshop.halted
+    assert "4 of the latest 4 records were dead-lettered (4 refused_by_temporal)" in reason
+    assert len(workshop.dead_letters.letters) <= 4
+
+
+async def test_a_letter_that_is_not_written_because_of_the_halt_is_not_told(workshop: Workshop) -> None:
+    await workshop.process(*(delivery(number, b"broken") for number in range(10)))
+    assert workshop.halted
+    written = {letter.record.offset for letter in workshop.dead_letters.letters}
+    assert {decided.record.offset for decided in workshop.decisions.told} <= written
+
+
 async def test_a_share_of_dead_letters_below_the_limit_halts_nothing(workshop: Workshop) -> None:
     values = [b"broken" if number % 2 else order(number) for number in range(60)]
     await workshop.process(*(delivery(number, value) for number, value in enumerate(values)))

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -39,9 +40,9 @@ class Place:
         await self.sink.write(letter)
         return letter
 
-    def produce(self, value: bytes) -> None:
+    def produce(self, value: bytes, **record: Any) -> None:
         producer = Producer({**self.config, "message.max.bytes": 2_000_000})
-        producer.produce(self.topic, value)
+        producer.produce(self.topic, value, **record)
         assert producer.flush(20) == 0
 
     def remove_before(self, topic: str, offset: int) -> None:
@@ -97,6 +98,15 @@ async def test_what_was_too_large_for_the_topic_is_read_at_its_origin(place: Pla
     place.remove_before(place.topic, 1)
     assert place.originals(history, [found]) == []
     assert letter.id == found.id
+
+
+async def test_what_was_too_large_by_its_headers_is_read_at_its_origin_whole(place: Place, history: History) -> None:
+    headers = [("trace", os.urandom(200_000)), ("content-type", b"application/json")]
+    place.produce(b"small", headers=headers, key=b"key")
+    await place.sink.write(DeadLetter(Record(place.topic, 0, 0, 1, b"key", b"small", headers), "mapping_error", "no"))
+    [found] = read_letters(history, place.dlq, None).by_key.values()
+    [original] = place.originals(history, [found])
+    assert (original.key, original.value, list(original.headers)) == (b"key", b"small", headers)
 
 
 async def test_a_letter_that_retention_took_has_no_original(place: Place, history: History) -> None:

@@ -51,6 +51,10 @@ class DeadLetter:
 
     def headers(self) -> list[tuple[str, bytes | None]]:
         """The original headers, then `taskfactory_dlq_*`; those of an earlier dead letter are replaced."""
+        return original_headers(self.record) + self.added_headers()
+
+    def added_headers(self) -> list[tuple[str, bytes | None]]:
+        """`taskfactory_dlq_*` alone: at most some kilobytes, whatever the record is like."""
         record = self.record
         added: dict[str, str] = {
             "id": self.id,
@@ -67,9 +71,7 @@ class DeadLetter:
             added["activity_id"] = self.definition.id
             added["activity_name"] = self.definition.definition.name
             added["version"] = str(self.definition.version)
-        return original_headers(record) + [
-            (PREFIX + name, text.encode("utf-8", "backslashreplace")) for name, text in added.items()
-        ]
+        return [(PREFIX + name, text.encode("utf-8", "backslashreplace")) for name, text in added.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class StoredLetter:
     """Milliseconds since the epoch; None when the origin had none."""
     attempts: int
     truncated: bool
-    """The dead letter topic found it too large: the original's value is at its coordinates only."""
+    """The dead letter topic found it too large: the original is whole at its coordinates only."""
     written_at: int
     """When it was dead-lettered, in milliseconds since the epoch."""
     place: tuple[int, int]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from taskfactory.intake.dead_letters import StoredLetter, original_record, stored_letter
+from taskfactory.intake.dead_letters import StoredLetter, original_headers, original_record, stored_letter
 from taskfactory.intake.history import History, OffsetRange, Progress, Span, UnknownTopic
 from taskfactory.intake.positions import AtOffset, AtTime, Earliest, Latest
 from taskfactory.intake.records import Record
@@ -126,7 +126,7 @@ def read_originals(
 
 
 def _whole(history: History, letter: StoredLetter, original: Record) -> Record | None:
-    """The original with its value, which for one that was too large is at its origin only; None if it is gone there."""
+    """The original whole, which for one that was too large is at its origin only; None if it is gone there."""
     if not letter.truncated:
         return original
     at = AtOffset(letter.offset), AtOffset(letter.offset + 1)
@@ -135,5 +135,6 @@ def _whole(history: History, letter: StoredLetter, original: Record) -> Record |
     except UnknownTopic:
         return None
     for batch in history.read(spans):
-        return replace(original, value=batch[0].value)
+        found = batch[0]
+        return replace(original, key=found.key, value=found.value, headers=original_headers(found))
     return None

@@ -27,16 +27,32 @@ class DeadLetterShare:
     limit: ShareLimit
     _latest: deque[str | None] = field(default_factory=deque)
     _reasons: Counter[str] = field(default_factory=Counter)
+    _gone: int = 0
+    """Records that are no longer among the latest."""
 
-    def note(self, reason: str | None) -> None:
-        """Count a record: why it was dead-lettered as a whole, or None if anything else became of it."""
+    def note(self, reason: str | None) -> int:
+        """Count a record: why it was dead-lettered as a whole, or None if anything else becomes of it.
+
+        Returns:
+            Its number, counted from 0, for `amend`.
+        """
+        number = self._gone + len(self._latest)
         self._latest.append(reason)
         if reason is not None:
             self._reasons[reason] += 1
         if len(self._latest) > self.limit.window:
+            self._gone += 1
             oldest = self._latest.popleft()
             if oldest is not None:
                 self._reasons[oldest] -= 1
+        return number
+
+    def amend(self, number: int, reason: str) -> None:
+        """A record that was counted got a dead letter later; its first one counts, if it is still among the latest."""
+        place = number - self._gone
+        if place >= 0 and self._latest[place] is None:
+            self._latest[place] = reason
+            self._reasons[reason] += 1
 
     def problem(self) -> str | None:
         """A sentence if the share is above its limit, None otherwise."""

@@ -34,7 +34,7 @@ HALTED: Final = Gauge(
     ["topic"],
 )
 IN_FLIGHT_RECORDS: Final = Gauge("taskfactory_ingress_in_flight_records", "Records consumed and not yet disposed.")
-IN_FLIGHT_BYTES: Final = Gauge("taskfactory_ingress_in_flight_bytes", "Their keys and values, in bytes.")
+IN_FLIGHT_BYTES: Final = Gauge("taskfactory_ingress_in_flight_bytes", "Their keys, values and headers, in bytes.")
 PAUSED_PARTITIONS: Final = Gauge(
     "taskfactory_ingress_paused_partitions",
     "Assigned partitions that are not read at the moment because their share is in flight, or while stopping.",

@@ -165,15 +165,18 @@ class Pipeline:
             return False
         try:
             reading, decisions = await self._decide(record, pin.in_force, assignment)
-            self._note(record, decisions)
+            number = self._note(record, decisions)
             dispositions = []
             with self._in_flight.waiting(map(_definition_of, decisions), record.timestamp) as durable:
                 for decision in decisions:
                     dispositions.append(await self._carry_out(record, decision, assignment))
                     durable()
+            self._amend(record, number, dispositions)
+            if self._has_halted(record):
+                return False
             event = reading.event if isinstance(reading, ReadEvent) else None
             decided = Decided(record, event, pin.in_force.revision, dispositions)
-            await self._effects.tell(decided, lambda: assignment.withdrawn)
+            await self._effects.tell(decided, lambda: assignment.withdrawn or self._has_halted(record))
         except (Unavailable, Abandoned):
             return False
         if self._has_halted(record):
@@ -224,15 +227,25 @@ class Pipeline:
             await self._effects.dead_letter(letter, lambda: assignment.withdrawn or self._has_halted(letter.record))
         return Disposition("dead_lettered", letter.definition, letter=letter)
 
-    def _note(self, record: Record, decisions: Sequence[Decision]) -> None:
+    def _note(self, record: Record, decisions: Sequence[Decision]) -> int:
         """Count a record that comes to nothing but dead letters; one definition's trouble beside others is none."""
         reasons = [decision.reason for decision in decisions if isinstance(decision, DeadLetter)]
-        share = self._shares[record.topic]
-        share.note(reasons[0] if reasons and len(reasons) == len(decisions) else None)
-        if not self._has_halted(record) and (problem := share.problem()) is not None:
-            self._halted.add(record.topic)
-            log.error("halted", topic=record.topic, problem=problem)
-            self._consumer.halt(record.topic, problem)
+        number = self._shares[record.topic].note(reasons[0] if reasons and len(reasons) == len(decisions) else None)
+        self._halt_if_too_many(record.topic)
+        return number
+
+    def _amend(self, record: Record, number: int, dispositions: Sequence[Disposition]) -> None:
+        """Count it after all if Temporal refused what was to be started."""
+        letters = [disposition.letter for disposition in dispositions if disposition.letter is not None]
+        if letters and len(letters) == len(dispositions):
+            self._shares[record.topic].amend(number, letters[0].reason)
+            self._halt_if_too_many(record.topic)
+
+    def _halt_if_too_many(self, topic: str) -> None:
+        if topic not in self._halted and (problem := self._shares[topic].problem()) is not None:
+            self._halted.add(topic)
+            log.error("halted", topic=topic, problem=problem)
+            self._consumer.halt(topic, problem)
 
     def _has_halted(self, record: Record) -> bool:
         return record.topic in self._halted
