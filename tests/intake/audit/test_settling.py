@@ -196,6 +196,17 @@ def test_a_claim_whose_row_has_expired_is_not_held_against_anybody() -> None:
     assert disposition(entry(5, ONE, expected), **old) is Disposition.ROWS_EXPIRED
 
 
+def test_a_run_of_another_topics_record_at_the_same_coordinates_is_not_the_records_own() -> None:
+    expected = start(ONE, "e")
+    assert expected.keys is not None
+    made = entry(5, ONE, expected)
+    own = run(expected, made.place, ONE)
+    claimed = expected.keys.all
+    elsewhere = {own.run_id: replace(own, topic="others")}
+    assert disposition(made, runs={own.run_id: own}, claimed=claimed) is Disposition.STARTED
+    assert disposition(made, runs=elsewhere, claimed=claimed) is Disposition.ALREADY_STARTED
+
+
 def test_a_missing_letter_proves_nothing_once_letters_were_lost() -> None:
     made = entry(5, ONE, Expected(Expectation.DEAD_LETTER, reason="when_error"))
     assert disposition(made, letters_lost=True) is Disposition.UNPROVEN

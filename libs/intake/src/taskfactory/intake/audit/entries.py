@@ -80,6 +80,7 @@ class Letter:
 class Entry:
     """A record and a definition, and what may follow."""
 
+    topic: str
     place: Place
     timestamp: int | None
     """Milliseconds since the epoch."""

@@ -79,7 +79,7 @@ class _Settling:
         # A run that came after the partition's runs were read is found by its id.
         for item in self._starts:
             run = self._facts.runs.get(item.run_id or "")
-            if run is not None and (run.partition, run.offset) == self._entry.place:
+            if run is not None and (run.topic, run.partition, run.offset) == (self._entry.topic, *self._entry.place):
                 named.setdefault(run.run_id, run)
         return [(item, named[item.run_id]) for item in self._starts if item.run_id in named]
 
