@@ -37,6 +37,13 @@ def test_a_time_may_be_in_any_zone_and_end_in_z() -> None:
     assert parse_moment("2026-11-20T10:00:00+01:00", NOW) == parse_moment("2026-11-20T09:00:00Z", NOW)
 
 
+@given(st.datetimes(timezones=st.sampled_from([UTC])))
+def test_kafka_is_never_asked_for_a_time_that_it_takes_for_something_else(time: datetime) -> None:
+    since_1970 = time - datetime(1970, 1, 1, tzinfo=UTC)
+    assert AtTime(time).timestamp == pytest.approx(max(0, since_1970 / timedelta(milliseconds=1)), abs=1.1)
+    assert AtTime(time).timestamp >= 0
+
+
 @given(st.integers(1, 3650))
 def test_a_duration_counts_back_from_now(days: int) -> None:
     assert parse_position(f"{days}d", NOW) == AtTime(NOW - timedelta(days=days))

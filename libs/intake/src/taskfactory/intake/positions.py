@@ -38,6 +38,14 @@ class AtTime:
 
     time: datetime
 
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since the epoch, as Kafka is asked for them.
+
+        Never negative: no record is older than 1970, and Kafka takes -1 for its end and refuses the others.
+        """
+        return max(0, int(self.time.timestamp() * 1000))
+
 
 Position = Earliest | Latest | AtOffset | AtTime
 
