@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,6 +21,10 @@ class Witness:
 
     runs: Sequence[RunFact] = ()
     letters: Sequence[Letter] = ()
+
+    def about(self, timestamp: int | None) -> "Witness":
+        """Without the letters of the record that an earlier topic of the name had at this place."""
+        return replace(self, letters=[letter for letter in self.letters if letter.is_about(timestamp)])
 
 
 class TriggeredRuns:
