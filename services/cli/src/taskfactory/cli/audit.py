@@ -10,9 +10,10 @@ import typer
 from sqlalchemy import Engine
 
 from taskfactory.cli.database import registry
-from taskfactory.cli.errors import BadInput, OperationFailed
+from taskfactory.cli.errors import OperationFailed
 from taskfactory.cli.inspection import InspectionSettings, event_reader, history, progress, temporal
 from taskfactory.cli.output import Output, Table, show
+from taskfactory.cli.ranges import position_range
 from taskfactory.intake.audit import (
     Auditor,
     Disposition,
@@ -27,7 +28,7 @@ from taskfactory.intake.audit import (
 )
 from taskfactory.intake.executions import TemporalExecutions
 from taskfactory.intake.history import History
-from taskfactory.intake.positions import InvalidPosition, Position, parse_position
+from taskfactory.intake.positions import Position
 from taskfactory.registry import DefinitionStore, Evidence, IngressRevisions
 
 SHOWN_DISCREPANCIES: Final = 20
@@ -57,7 +58,7 @@ def audit(  # noqa: PLR0913 -- one parameter per option
     proven (records that were removed, or from before there was a log of revisions; dead letters that were removed).
     """
     now = datetime.now(UTC)
-    begin, until = _position("--from", start, now), _position("--to", end, now)
+    begin, until = position_range(("--from", start), ("--to", end), now)
     settings = InspectionSettings()
     with history(settings) as past, registry(settings) as engine:
         activity = None if definition is None else _definition_id(engine, definition)
@@ -70,13 +71,6 @@ def audit(  # noqa: PLR0913 -- one parameter per option
         raise typer.Exit(DOES_NOT_ADD_UP)
     if _unproven(report):
         raise typer.Exit(NOT_PROVEN)
-
-
-def _position(option: str, text: str, now: datetime) -> Position:
-    try:
-        return parse_position(text, now)
-    except InvalidPosition as error:
-        raise BadInput([f"{option}: {error}"]) from error
 
 
 def _definition_id(engine: Engine, name: str) -> str:

@@ -22,7 +22,7 @@ from taskfactory.intake import DeadLetter, InForce, NoEvent, ReadEvent, ReadResu
 from taskfactory.intake.executions import TemporalExecutions
 from taskfactory.intake.explanation import Answered, Facts, asked_for, explain_event
 from taskfactory.intake.history import History
-from taskfactory.intake.positions import AtOffset, Earliest, Latest
+from taskfactory.intake.positions import MAX_OFFSET, MAX_PARTITION, AtOffset, Earliest, Latest
 from taskfactory.registry import DefinitionStore, Evidence, claim_keys
 
 STRUCTURED: Final = (("content-type", b"application/cloudevents+json"),)
@@ -65,8 +65,8 @@ def explain(  # noqa: PLR0913 -- one parameter per option
     ] = None,
     *,
     topic: Annotated[str | None, typer.Option("--topic", "-t", help="Where the record is, or would be read.")] = None,
-    partition: Annotated[int | None, typer.Option(min=0, help="The record's partition.")] = None,
-    offset: Annotated[int | None, typer.Option(min=0, help="The record's offset.")] = None,
+    partition: Annotated[int | None, typer.Option(min=0, max=MAX_PARTITION, help="The record's partition.")] = None,
+    offset: Annotated[int | None, typer.Option(min=0, max=MAX_OFFSET, help="The record's offset.")] = None,
     definition: Annotated[str | None, typer.Option("--definition", "-D", help="Ask only this definition.")] = None,
     file: Annotated[
         list[str] | None,
