@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import cast
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
@@ -29,6 +30,20 @@ class Record:
         """Bytes of key, value and headers."""
         headers = sum(len(name) + len(value or b"") for name, value in self.headers)
         return len(self.key or b"") + len(self.value or b"") + headers
+
+
+def moment_of(timestamp: int) -> datetime | None:
+    """A record's time in UTC; None if the calendar, which ends with the year 9999, does not have it.
+
+    Producers set timestamps, and brokers take what they set.
+
+    Args:
+        timestamp: milliseconds since the epoch.
+    """
+    try:
+        return datetime.fromtimestamp(timestamp / 1000, UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def record_from_message(message: Message) -> Record:

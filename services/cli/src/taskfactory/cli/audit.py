@@ -10,9 +10,10 @@ import typer
 from sqlalchemy import Engine
 
 from taskfactory.cli.database import registry
-from taskfactory.cli.errors import BadInput, OperationFailed
+from taskfactory.cli.errors import OperationFailed
 from taskfactory.cli.inspection import InspectionSettings, event_reader, history, progress, temporal
 from taskfactory.cli.output import Output, Table, show
+from taskfactory.cli.ranges import position_range
 from taskfactory.intake.audit import (
     Auditor,
     Disposition,
@@ -27,7 +28,7 @@ from taskfactory.intake.audit import (
 )
 from taskfactory.intake.executions import TemporalExecutions
 from taskfactory.intake.history import History
-from taskfactory.intake.positions import InvalidPosition, Position, parse_position
+from taskfactory.intake.positions import Position
 from taskfactory.registry import DefinitionStore, Evidence, IngressRevisions
 
 SHOWN_DISCREPANCIES: Final = 20
@@ -57,7 +58,7 @@ def audit(  # noqa: PLR0913 -- one parameter per option
     proven (records that were removed, or from before there was a log of revisions; dead letters that were removed).
     """
     now = datetime.now(UTC)
-    begin, until = _position("--from", start, now), _position("--to", end, now)
+    begin, until = position_range(("--from", start), ("--to", end), now)
     settings = InspectionSettings()
     with history(settings) as past, registry(settings) as engine:
         activity = None if definition is None else _definition_id(engine, definition)
@@ -70,13 +71,6 @@ def audit(  # noqa: PLR0913 -- one parameter per option
         raise typer.Exit(DOES_NOT_ADD_UP)
     if _unproven(report):
         raise typer.Exit(NOT_PROVEN)
-
-
-def _position(option: str, text: str, now: datetime) -> Position:
-    try:
-        return parse_position(text, now)
-    except InvalidPosition as error:
-        raise BadInput([f"{option}: {error}"]) from error
 
 
 def _definition_id(engine: Engine, name: str) -> str:
@@ -239,6 +233,11 @@ def _verdict(report: Report) -> list[str]:
         )
     if later := sum(row.later for row in report.rows):
         lines.append(f"later: {later}, taken up again by a replay, a redrive or a rerun")
+    if report.earlier:
+        lines.append(
+            f"earlier topic: {report.earlier} runs and dead letters name these offsets and came of records of an "
+            "earlier topic of this name, before it was created again; they prove nothing here"
+        )
     if in_flight := sum(row.counts.get(Disposition.IN_FLIGHT, 0) for row in report.rows):
         lines.append(f"in flight: {in_flight}, not done yet; audit again later to prove them too")
     records = sum(read.records for read in report.partitions)
@@ -282,4 +281,5 @@ def _value(report: Report) -> dict[str, Any]:
             for item in report.discrepancies
         ],
         "dead_letters_lost": report.letters_lost,
+        "of_earlier_topic": report.earlier,
     }

@@ -14,11 +14,11 @@ from taskfactory.cli.errors import BadInput
 from taskfactory.cli.get import moment
 from taskfactory.cli.inspection import InspectionSettings, event_reader, history, progress
 from taskfactory.cli.output import Output, Table, show
+from taskfactory.cli.ranges import position_range
 from taskfactory.definitions import TopicMapping
 from taskfactory.intake import InForce, Record
 from taskfactory.intake.backtest import Backtest, Draft, Examples, Report, Tally
 from taskfactory.intake.history import OffsetRange
-from taskfactory.intake.positions import InvalidPosition, Position, parse_position
 from taskfactory.registry import DefinitionStore
 
 
@@ -45,7 +45,7 @@ def backtest(  # noqa: PLR0913 -- one parameter per option
     if not documents.definitions:
         raise BadInput([f"no definitions in {', '.join(file)}; mappings alone can't be tried"])
     now = datetime.now(UTC)
-    start, end = _position("--since", since, now), _position("--until", until, now)
+    start, end = position_range(("--since", since), ("--until", until), now)
     settings = InspectionSettings()
     in_force = _in_force(settings, documents.mappings)
     active = {item.definition.name: item for item in in_force.definitions.definitions}
@@ -56,13 +56,6 @@ def backtest(  # noqa: PLR0913 -- one parameter per option
         reading = past.read(spans, report)
         asyncio.run(_try(settings, test, in_force, reading))
     _show(test, topic, [span.offsets for span in spans if len(span.offsets)], reading.unreadable, output)
-
-
-def _position(option: str, text: str, now: datetime) -> Position:
-    try:
-        return parse_position(text, now)
-    except InvalidPosition as error:
-        raise BadInput([f"{option}: {error}"]) from error
 
 
 def _in_force(settings: InspectionSettings, mappings: Sequence[TopicMapping]) -> InForce:

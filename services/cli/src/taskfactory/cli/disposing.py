@@ -3,8 +3,8 @@
 import asyncio
 import math
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import typer
@@ -15,7 +15,6 @@ from taskfactory.intake import (
     Disposer,
     EventReader,
     IntakeSettings,
-    InvalidPosition,
     KafkaDeadLetters,
     Pace,
     RehearsedLetters,
@@ -103,16 +102,3 @@ def require_consent(what: str, count: int, *, given: bool) -> None:
         raise BadInput([f"{what}; add --yes to do it, or --dry-run to see what would come of it"])
     if not typer.confirm(f"{what}. Go on?"):
         raise typer.Exit(1)
-
-
-@contextmanager
-def positions_told(option: str) -> Iterator[None]:
-    """Name the option whose text is no position.
-
-    Raises:
-        BadInput: in its place.
-    """
-    try:
-        yield
-    except InvalidPosition as error:
-        raise BadInput([f"{option}: {error}"]) from error

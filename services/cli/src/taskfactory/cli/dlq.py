@@ -13,7 +13,6 @@ from taskfactory.cli.disposing import (
     DEFAULT_RATE,
     Interrupted,
     disposing,
-    positions_told,
     require_consent,
 )
 from taskfactory.cli.errors import BadInput, CommandFailed
@@ -29,6 +28,7 @@ from taskfactory.cli.letters_shown import (
 )
 from taskfactory.cli.output import Output, Table, show
 from taskfactory.cli.progress import progress
+from taskfactory.cli.ranges import positions_told
 from taskfactory.intake import (
     GONE,
     InForce,
@@ -42,6 +42,7 @@ from taskfactory.intake import (
     load_in_force,
     parse_moment,
 )
+from taskfactory.intake.positions import MAX_OFFSET, MAX_PARTITION
 from taskfactory.registry import Resolution
 
 app = typer.Typer(
@@ -54,8 +55,8 @@ Definition = Annotated[str | None, typer.Option("--definition", "-D", help="Lett
 Since = Annotated[str | None, typer.Option(help="Dead-lettered then or later: a time with its zone, or 7d.")]
 Until = Annotated[str | None, typer.Option(help="Dead-lettered before: the same.")]
 Topic = Annotated[str | None, typer.Option(help="Letters that came from this topic.")]
-Partition = Annotated[int | None, typer.Option(min=0, help="… from this partition.")]
-Offset = Annotated[int | None, typer.Option(min=0, help="… with this offset.")]
+Partition = Annotated[int | None, typer.Option(min=0, max=MAX_PARTITION, help="… from this partition.")]
+Offset = Annotated[int | None, typer.Option(min=0, max=MAX_OFFSET, help="… with this offset.")]
 Rate = Annotated[float, typer.Option(min=0.001, help="Starts and dead letters per second at most.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would come of it.")]

@@ -22,7 +22,7 @@ from taskfactory.intake import DeadLetter, InForce, NoEvent, ReadEvent, ReadResu
 from taskfactory.intake.executions import TemporalExecutions
 from taskfactory.intake.explanation import Answered, Facts, asked_for, explain_event
 from taskfactory.intake.history import History
-from taskfactory.intake.positions import AtOffset, Earliest, Latest
+from taskfactory.intake.positions import MAX_OFFSET, MAX_PARTITION, AtOffset, Earliest, Latest
 from taskfactory.registry import DefinitionStore, Evidence, claim_keys
 
 STRUCTURED: Final = (("content-type", b"application/cloudevents+json"),)
@@ -60,12 +60,13 @@ class Found:
 
 def explain(  # noqa: PLR0913 -- one parameter per option
     event: Annotated[
-        str | None, typer.Option("--event", "-e", help="File with one CloudEvent in JSON; - reads stdin.")
+        str | None,
+        typer.Option("--event", "-e", help="File with one CloudEvent in JSON, or a mapped record's value; - is stdin."),
     ] = None,
     *,
     topic: Annotated[str | None, typer.Option("--topic", "-t", help="Where the record is, or would be read.")] = None,
-    partition: Annotated[int | None, typer.Option(min=0, help="The record's partition.")] = None,
-    offset: Annotated[int | None, typer.Option(min=0, help="The record's offset.")] = None,
+    partition: Annotated[int | None, typer.Option(min=0, max=MAX_PARTITION, help="The record's partition.")] = None,
+    offset: Annotated[int | None, typer.Option(min=0, max=MAX_OFFSET, help="The record's offset.")] = None,
     definition: Annotated[str | None, typer.Option("--definition", "-D", help="Ask only this definition.")] = None,
     file: Annotated[
         list[str] | None,
@@ -77,8 +78,8 @@ def explain(  # noqa: PLR0913 -- one parameter per option
     """Say for every definition what it makes of an event, and why.
 
     The event is a record (--topic, --partition and --offset) or a file (--event, with --topic if definitions are bound
-    to topics). Nothing is started or written. With --file nothing is looked up either, so that drafts can be tried
-    where there is no registry.
+    to topics, or if the file is what a topic with a mapping carries). Nothing is started or written. With --file
+    nothing is looked up either, so that drafts can be tried where there is no registry.
     """
     settings = InspectionSettings()
     documents = read_documents(file) if file else None
@@ -180,7 +181,19 @@ def _by_registered(settings: InspectionSettings, question: Question, name: str |
 
 async def _read(settings: InspectionSettings, question: Question, in_force: InForce) -> ReadResult:
     async with event_reader(settings) as reader:
-        return await reader.read(question.record, in_force)
+        return await reader.read(_as_on_topic(question, in_force), in_force)
+
+
+def _as_on_topic(question: Question, in_force: InForce) -> Record:
+    """The record, or the file as a record: with a mapping, what is no CloudEvent does not say it were one."""
+    record = question.record
+    plain = not question.placed and record.topic in in_force.mappings and not _is_cloudevent(record.value or b"")
+    return replace(record, headers=()) if plain else record
+
+
+def _is_cloudevent(content: bytes) -> bool:
+    """Whether it is meant as one: JSON with a `specversion`, which every CloudEvent has to have."""
+    return _is_object(content) and "specversion" in json.loads(content)
 
 
 async def _facts(engine: Engine, settings: InspectionSettings, answers: Sequence[Answered]) -> Facts:

@@ -14,13 +14,13 @@ from taskfactory.cli.disposing import (
     DisposingSettings,
     Interrupted,
     disposing,
-    positions_told,
     require_consent,
 )
 from taskfactory.cli.errors import BadInput, CommandFailed, OperationFailed
 from taskfactory.cli.kafka import kafka
 from taskfactory.cli.output import Output, Table, show
 from taskfactory.cli.progress import progress
+from taskfactory.cli.ranges import position_range
 from taskfactory.definitions import RegisteredDefinition
 from taskfactory.intake import (
     History,
@@ -33,7 +33,6 @@ from taskfactory.intake import (
     UnknownTopic,
     load_in_force,
     open_history,
-    parse_position,
 )
 from taskfactory.registry import DeadLetterResolutions, DefinitionStore
 
@@ -57,10 +56,7 @@ def replay(  # noqa: PLR0913 -- one parameter per option
     on become its dead letters, and the status is 1.
     """
     now = datetime.now(UTC)
-    with positions_told("--from"):
-        first = parse_position(start, now)
-    with positions_told("--to"):
-        last = parse_position(end, now)
+    first, last = position_range(("--from", start), ("--to", end), now)
     settings = DisposingSettings()
     with kafka(settings), open_history(settings.librdkafka()) as history, registry(settings) as engine:
         in_force = load_in_force(engine)

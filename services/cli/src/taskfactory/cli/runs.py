@@ -2,8 +2,6 @@
 
 import asyncio
 import getpass
-import math
-import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -17,6 +15,7 @@ from confluent_kafka import KafkaException
 from sqlalchemy import Engine
 
 from taskfactory.cli.database import registry
+from taskfactory.cli.disposing import DEFAULT_RATE, Interrupted, require_consent
 from taskfactory.cli.errors import BadInput, OperationFailed
 from taskfactory.cli.output import Output, Table, show
 from taskfactory.cli.settings import CliSettings, reaching
@@ -38,7 +37,6 @@ from taskfactory.intake import (
 )
 from taskfactory.registry import ByHand, DedupeStore, DefinitionStore, PastRun, RunSelection, RunStore
 
-RATE: Final = re.compile(r"(\d+(?:\.\d+)?)(?:/s)?")
 SCHEMA_REGISTRY: Final = "SCHEMA_REGISTRY"
 """What `EventReader` calls the schema registry when it is away."""
 SAID: Final = {
@@ -68,20 +66,21 @@ def rerun(  # noqa: PLR0913 -- one parameter per option
     since: Annotated[str | None, typer.Option(help="Failed since then: 2h, 7d, or 2026-11-20T09:00:00Z.")] = None,
     until: Annotated[str | None, typer.Option(help="Failed before then, in the same manner.")] = None,
     definition: Annotated[str | None, typer.Option("--definition", "-D", help="Runs of this definition.")] = None,
-    rate: Annotated[str | None, typer.Option(help="Starts per second at most, such as 5/s.")] = None,
+    rate: Annotated[float, typer.Option(min=0.001, help="Starts per second at most.")] = DEFAULT_RATE,
     reason: Annotated[str | None, typer.Option(help="Kept with each generation that is opened.")] = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE,
     failed: Annotated[bool, typer.Option("--failed", help="All failed runs, as far as the other options say.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be started.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
 ) -> None:
     """Run failed runs again, each once, in a new generation and in its definition's present version.
 
     The event is the one that started the failed run, as Temporal or else its Kafka record has it; `match` and `when`
     are not asked again, and a dedupe window does not hold it up. A run whose key has fired again since is skipped.
-    Safe to call again: none is started twice. Exit status 1 when some could not be run again.
+    Safe to call again, also after Ctrl-C: none is started twice. Exit status 1 when some could not be run again.
     """
     selection = _selection(run or [], since, until, definition, failed=failed)
-    how = _How(_per_second(rate), ByHand(getpass.getuser(), reason), dry_run=dry_run)
+    how = _How(rate, ByHand(getpass.getuser(), reason), dry_run=dry_run)
     settings = CliSettings()
     with registry(settings) as engine:
         if definition is not None and not DefinitionStore(engine).list(definition):
@@ -89,6 +88,7 @@ def rerun(  # noqa: PLR0913 -- one parameter per option
         found = RunStore(engine).past_runs(selection)
         missing = sorted(set(run or ()) - {one.run_id for one in found})
         done: list[Rerun] = []
+        require_consent(f"{len(found):,} failed runs would be run again", len(found), given=yes or dry_run)
         try:
             if found:
                 asyncio.run(_rerun_all(engine, settings, found, done, how))
@@ -96,6 +96,11 @@ def rerun(  # noqa: PLR0913 -- one parameter per option
             if done:  # a server went away in the middle: what was started stays started
                 _tell(done, missing, output)
             raise
+        except KeyboardInterrupt:
+            _tell(done, missing, output)
+            raise Interrupted(
+                [f"Interrupted: {len(done):,} of {len(found):,} runs are done. Run it again to go on."]
+            ) from None
     _tell(done, missing, output)
     if missing or any(item.result in COULD_NOT for item in done):
         raise typer.Exit(1)
@@ -212,12 +217,3 @@ def _selection(
             message = f"--{name} {error.text}: allowed are a duration back from now such as 2h, or a time with its zone"
             raise BadInput([f"{message} such as 2026-11-20T09:00:00Z"]) from error
     return RunSelection(run_ids, failed and not run_ids, definition, moments["since"], moments["until"])
-
-
-def _per_second(rate: str | None) -> float:
-    match = RATE.fullmatch(rate) if rate is not None else None
-    if rate is None:
-        return math.inf
-    if match is None or float(match[1]) <= 0:
-        raise BadInput([f"--rate {rate}: allowed is a number of starts per second above 0, such as 5/s or 0.5/s"])
-    return float(match[1])

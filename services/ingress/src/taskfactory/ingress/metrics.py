@@ -40,7 +40,11 @@ PAUSED_PARTITIONS: Final = Gauge(
     "Assigned partitions that are not read at the moment because their share is in flight, or while stopping.",
 )
 ASSIGNED_PARTITIONS: Final = Gauge("taskfactory_ingress_assigned_partitions", "Partitions assigned to this process.")
-REBALANCES: Final = Counter("taskfactory_ingress_rebalances_total", "Partitions assigned, revoked and lost.", ["event"])
+REBALANCES: Final = Counter(
+    "taskfactory_ingress_rebalances_total",
+    "Times that the group assigned, revoked or lost partitions of this process, of however many at once.",
+    ["event"],
+)
 COMMITTED_OFFSET: Final = Gauge(
     "taskfactory_ingress_committed_offset", "Offset that Kafka acknowledged last.", ["topic", "partition"]
 )
