@@ -161,7 +161,7 @@ def test_a_record_that_can_be_read_now_starts_all_that_match(make_platform: Call
 
 def test_a_paused_definitions_letters_wait_for_it(troubled: Platform) -> None:
     platform = troubled
-    call(platform, "pause", "strict", "--reason", "being mended")
+    call(platform, "pause", "strict", "--because", "being mended")
     refused = call(platform, "dlq", "redrive", "-D", "strict", status=1)
     assert "strict is paused: `taskfactory resume strict` first" in refused.stdout
     [letter] = letters(platform, "-D", "strict")

@@ -62,7 +62,7 @@ def test_history_is_started_once_for_a_definition_that_did_not_exist_was_paused_
     assert (again["started"], again["already_started"]) == (0, 12)
 
     # Paused: what matches meanwhile is left for a replay, which need not wait for the resumption.
-    assert call(platform, "pause", "late", "--reason", "maintenance").stdout == "paused late\n"
+    assert call(platform, "pause", "late", "--because", "maintenance").stdout == "paused late\n"
     assert call(platform, "pause", "late").stdout == "late was paused already\n"
     states = {row["name"]: row["state"] for row in call_for_json(platform, "get", "definitions")}
     assert states == {"first": "enabled", "late": "paused"}

@@ -4,19 +4,13 @@ import asyncio
 import getpass
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from taskfactory.cli.disposing import (
-    DEFAULT_RATE,
-    Interrupted,
-    disposing,
-    positions_told,
-    require_consent,
-)
-from taskfactory.cli.errors import BadInput, CommandFailed
+from taskfactory.cli.consent import require_consent
+from taskfactory.cli.disposing import disposing
+from taskfactory.cli.errors import BadInput, CommandFailed, Interrupted
 from taskfactory.cli.letter_desk import Desk, nothing_fits, open_desk
 from taskfactory.cli.letters_shown import (
     as_value,
@@ -27,7 +21,8 @@ from taskfactory.cli.letters_shown import (
     printable,
     with_record,
 )
-from taskfactory.cli.output import Output, Table, show
+from taskfactory.cli.options import DEFAULT_RATE, DryRun, Rate, Since, Until, Yes, moments, per_second
+from taskfactory.cli.output import Output, OutputOption, Table, show
 from taskfactory.cli.progress import progress
 from taskfactory.intake import (
     GONE,
@@ -40,7 +35,6 @@ from taskfactory.intake import (
     StoredLetter,
     in_parallel,
     load_in_force,
-    parse_moment,
 )
 from taskfactory.registry import Resolution
 
@@ -49,17 +43,11 @@ app = typer.Typer(
 )
 
 Ids = Annotated[list[str] | None, typer.Option("--id", help="The letter with this id; repeatable.")]
-Reason = Annotated[str | None, typer.Option(help="Letters with this reason code.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Letters with this reason code.")]
 Definition = Annotated[str | None, typer.Option("--definition", "-D", help="Letters of this definition.")]
-Since = Annotated[str | None, typer.Option(help="Dead-lettered then or later: a time with its zone, or 7d.")]
-Until = Annotated[str | None, typer.Option(help="Dead-lettered before: the same.")]
-Topic = Annotated[str | None, typer.Option(help="Letters that came from this topic.")]
-Partition = Annotated[int | None, typer.Option(min=0, help="… from this partition.")]
-Offset = Annotated[int | None, typer.Option(min=0, help="… with this offset.")]
-Rate = Annotated[float, typer.Option(min=0.001, help="Starts and dead letters per second at most.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would come of it.")]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print it.")]
+Topic = Annotated[str | None, typer.Option("--topic", "-t", help="Letters that came from this topic.")]
+Partition = Annotated[int | None, typer.Option("--partition", "-p", min=0, help="… from this partition.")]
+Offset = Annotated[int | None, typer.Option("--offset", min=0, help="… with this offset.")]
 
 
 @app.callback()
@@ -134,6 +122,7 @@ def redrive(  # noqa: PLR0913 -- one parameter per option
     new reason. Ctrl-C is safe: run it again to go on. The status is 0 if all are off the list, 1 if some stay.
     """
     wanted = _filter(ids, reason, definition, since, until, topic, partition, offset)
+    pace = per_second(rate)
     with open_desk() as desk:
         letters = [row.letter for row in reversed(desk.chosen(wanted))]
         in_force = load_in_force(desk.engine)
@@ -142,7 +131,7 @@ def redrive(  # noqa: PLR0913 -- one parameter per option
         require_consent(what, len(letters), given=yes or dry_run)
         results: list[Redriven] = []
         try:
-            asyncio.run(_redrive(desk, letters, in_force, only, results, rate, dry_run=dry_run))
+            asyncio.run(_redrive(desk, letters, in_force, only, results, pace, dry_run=dry_run))
         except KeyboardInterrupt:
             raise Interrupted(
                 [f"Interrupted: {len(results):,} of {len(letters):,} letters are done. Run it again to go on."]
@@ -156,7 +145,7 @@ def redrive(  # noqa: PLR0913 -- one parameter per option
 @app.command()
 def discard(  # noqa: PLR0913 -- one parameter per option
     *,
-    because: Annotated[str, typer.Option(help="Why; kept with the letter.")],
+    because: Annotated[str, typer.Option("--because", help="Why, in your own words; kept with the letter.")],
     ids: Ids = None,
     reason: Reason = None,
     definition: Definition = None,
@@ -238,11 +227,7 @@ def _filter(  # noqa: PLR0913, PLR0917 -- one parameter per option
     partition: int | None,
     offset: int | None,
 ) -> LetterFilter:
-    now = datetime.now(UTC)
-    with positions_told("--since"):
-        first = None if since is None else parse_moment(since, now)
-    with positions_told("--until"):
-        last = None if until is None else parse_moment(until, now)
+    first, last = moments(since, until)
     return LetterFilter(frozenset(ids or ()), reason, definition, first, last, topic, partition, offset)
 
 

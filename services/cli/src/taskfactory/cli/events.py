@@ -10,8 +10,7 @@ import typer
 
 from taskfactory.cli import kafka_setup
 from taskfactory.cli.errors import BadInput, CommandFailed, OperationFailed
-from taskfactory.cli.kafka import has_topic, kafka
-from taskfactory.cli.settings import CliSettings
+from taskfactory.cli.kafka import BrokerSettings, has_topic, kafka
 from taskfactory.envelope import EventEnvelope, InvalidEnvelope, decode
 from taskfactory.envelope.kafka import DeliveryFailed, EnvelopeProducer
 
@@ -51,7 +50,7 @@ def send(
     name = "stdin" if file == "-" else file
     numbered = read_events(_lines(file), name)
     envelopes = [envelope for _, envelope in numbered]
-    settings = CliSettings()
+    settings = BrokerSettings()
     with kafka(settings) as admin, EnvelopeProducer(settings.librdkafka()) as producer:
         if not has_topic(admin, topic):
             if not create_topic:

@@ -14,16 +14,20 @@ from sqlalchemy import Engine
 from taskfactory.cli.apply import read_documents
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput, OperationFailed
-from taskfactory.cli.inspection import InspectionSettings, event_reader, history, temporal
-from taskfactory.cli.output import Output, Table, show
-from taskfactory.cli.settings import reaching
+from taskfactory.cli.history import history
+from taskfactory.cli.named import unknown_definition
+from taskfactory.cli.options import OnlyDefinition
+from taskfactory.cli.output import Output, OutputOption, Table, show
+from taskfactory.cli.reading import event_reader
+from taskfactory.cli.settings import CliSettings
+from taskfactory.cli.temporal import temporal
 from taskfactory.definitions import DefinitionSet, Documents, RegisteredDefinition
-from taskfactory.intake import DeadLetter, InForce, NoEvent, ReadEvent, ReadResult, Record, Unavailable
+from taskfactory.intake import DeadLetter, InForce, NoEvent, ReadEvent, ReadResult, Record, load_in_force
 from taskfactory.intake.executions import TemporalExecutions
 from taskfactory.intake.explanation import Answered, Facts, asked_for, explain_event
 from taskfactory.intake.history import History
 from taskfactory.intake.positions import AtOffset, Earliest, Latest
-from taskfactory.registry import DefinitionStore, Evidence, claim_keys
+from taskfactory.registry import Evidence, claim_keys
 
 STRUCTURED: Final = (("content-type", b"application/cloudevents+json"),)
 SHORT: Final = 20
@@ -64,15 +68,15 @@ def explain(  # noqa: PLR0913 -- one parameter per option
     ] = None,
     *,
     topic: Annotated[str | None, typer.Option("--topic", "-t", help="Where the record is, or would be read.")] = None,
-    partition: Annotated[int | None, typer.Option(min=0, help="The record's partition.")] = None,
+    partition: Annotated[int | None, typer.Option("--partition", "-p", min=0, help="The record's partition.")] = None,
     offset: Annotated[int | None, typer.Option(min=0, help="The record's offset.")] = None,
-    definition: Annotated[str | None, typer.Option("--definition", "-D", help="Ask only this definition.")] = None,
+    definition: OnlyDefinition = None,
     file: Annotated[
         list[str] | None,
         typer.Option("--file", "-f", help="Ask the definitions of these files, not the registered ones; repeatable."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show definitions of other event types too.")] = False,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Say for every definition what it makes of an event, and why.
 
@@ -80,7 +84,7 @@ def explain(  # noqa: PLR0913 -- one parameter per option
     to topics). Nothing is started or written. With --file nothing is looked up either, so that drafts can be tried
     where there is no registry.
     """
-    settings = InspectionSettings()
+    settings = CliSettings()
     documents = read_documents(file) if file else None
     question = _question(settings, event, topic, partition, offset)
     if documents is not None:
@@ -91,7 +95,7 @@ def explain(  # noqa: PLR0913 -- one parameter per option
 
 
 def _question(
-    settings: InspectionSettings, event: str | None, topic: str | None, partition: int | None, offset: int | None
+    settings: CliSettings, event: str | None, topic: str | None, partition: int | None, offset: int | None
 ) -> Question:
     if event is not None:
         if partition is not None or offset is not None:
@@ -142,7 +146,7 @@ def _record(past: History, topic: str, partition: int, offset: int) -> Record:
     raise OperationFailed(f"There is no record {place}: compaction removed it, or a transaction left a mark there.")
 
 
-def _by_drafts(documents: Documents, settings: InspectionSettings, question: Question, name: str | None) -> Found:
+def _by_drafts(documents: Documents, settings: CliSettings, question: Question, name: str | None) -> Found:
     registered = [RegisteredDefinition(f"draft-{draft.name}", 0, draft) for draft in documents.definitions]
     if name is not None:
         registered = [item for item in registered if item.definition.name == name]
@@ -154,36 +158,35 @@ def _by_drafts(documents: Documents, settings: InspectionSettings, question: Que
     reading = asyncio.run(_read(settings, question, in_force))
     if not isinstance(reading, ReadEvent):
         return Found(reading)
-    return Found(reading, explain_event(reading, registered, in_force, settings.limits(), question.topic))
+    return Found(reading, explain_event(reading, registered, in_force, settings.decision_limits, question.topic))
 
 
-def _by_registered(settings: InspectionSettings, question: Question, name: str | None) -> Found:
+def _by_registered(settings: CliSettings, question: Question, name: str | None) -> Found:
     with registry(settings) as engine:
-        in_force = InForce.nothing().updated(DefinitionStore(engine).changes(None))
+        in_force = load_in_force(engine)
         everybody = [*in_force.definitions.definitions, *Evidence(engine).disabled()]
         registered = sorted(everybody, key=lambda item: item.definition.name)
         if name is not None:
             registered = [item for item in registered if item.definition.name == name]
             if not registered:
-                what = f"There is no definition named {name!r}."
-                raise OperationFailed(what, "`taskfactory get definitions` lists all.")
+                raise unknown_definition(name, (item.definition.name for item in everybody))
         reading = asyncio.run(_read(settings, question, in_force))
         if not isinstance(reading, ReadEvent):
             letter = reading.id if isinstance(reading, DeadLetter) and question.placed else None
             return Found(
                 reading, resolution=None if letter is None else Evidence(engine).resolutions([letter]).get(letter)
             )
-        answers = explain_event(reading, registered, in_force, settings.limits(), question.topic)
+        answers = explain_event(reading, registered, in_force, settings.decision_limits, question.topic)
         facts = asyncio.run(_facts(engine, settings, answers))
     return Found(reading, [answer.settle(facts, placed=question.placed) for answer in answers])
 
 
-async def _read(settings: InspectionSettings, question: Question, in_force: InForce) -> ReadResult:
+async def _read(settings: CliSettings, question: Question, in_force: InForce) -> ReadResult:
     async with event_reader(settings) as reader:
         return await reader.read(question.record, in_force)
 
 
-async def _facts(engine: Engine, settings: InspectionSettings, answers: Sequence[Answered]) -> Facts:
+async def _facts(engine: Engine, settings: CliSettings, answers: Sequence[Answered]) -> Facts:
     evidence = Evidence(engine)
     runs = asked_for(answers)
     keys = {run.run_id: claim_keys(run) for run in runs}
@@ -202,14 +205,8 @@ async def _facts(engine: Engine, settings: InspectionSettings, answers: Sequence
     ]
     if not unknown:
         return facts
-    try:
-        executions = await TemporalExecutions(await temporal(settings)).find(unknown)
-    except Unavailable as error:
-        raise OperationFailed(
-            f"Temporal at {settings.temporal_address} did not say which runs it has: {error.message}.",
-            reaching("TASKFACTORY_TEMPORAL_ADDRESS", " and its namespace"),
-        ) from error
-    return replace(facts, executions=executions)
+    async with temporal(settings) as client:
+        return replace(facts, executions=await TemporalExecutions(client).find(unknown))
 
 
 def _tell(question: Question, found: Found, output: Output, *, everything: bool) -> None:

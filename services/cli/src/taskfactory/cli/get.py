@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput, OperationFailed
-from taskfactory.cli.output import Output, Table, show
+from taskfactory.cli.options import OnlyDefinition
+from taskfactory.cli.output import Output, OutputOption, Table, show
 from taskfactory.cli.settings import CliSettings
 from taskfactory.envelope import Failure
 from taskfactory.registry import (
@@ -58,11 +59,11 @@ def get(  # noqa: PLR0913 -- one parameter per option
     kind: Annotated[Kind, typer.Argument(help="What to show.")],
     name: Annotated[str | None, typer.Argument(help="A definition's name, a mapping's topic, or a run's id.")] = None,
     *,
-    definition: Annotated[str | None, typer.Option(help="Runs and tasks of this definition.")] = None,
-    state: Annotated[str | None, typer.Option(help="Runs or tasks in this state.")] = None,
-    run: Annotated[str | None, typer.Option(help="The run, or the tasks of the run, with this id.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Newest runs or tasks at most.")] = 50,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE,
+    definition: OnlyDefinition = None,
+    state: Annotated[str | None, typer.Option("--state", help="Runs or tasks in this state.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="The run, or the tasks of the run, with this id.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Newest runs or tasks at most.")] = 50,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Show definitions, mappings, runs or tasks.
 

@@ -9,8 +9,8 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from taskfactory.cli.errors import BadInput, OperationFailed
-from taskfactory.cli.settings import reaching
-from taskfactory.runtime.settings import KafkaSettings
+from taskfactory.cli.variables import reaching
+from taskfactory.runtime.settings import KafkaSettings, TopicSettings
 
 ANSWER_SECONDS: Final = 10.0
 """How long a command waits for the first answer of the cluster."""
@@ -32,6 +32,10 @@ LOG: Final = logging.getLogger("taskfactory.cli.librdkafka")
 for quiet in (LOG, logging.getLogger("taskfactory.envelope")):
     quiet.addHandler(logging.NullHandler())
     quiet.propagate = False
+
+
+class BrokerSettings(KafkaSettings, TopicSettings):
+    """What a command needs that only reads or writes topics: a part of `CliSettings`, which takes longer to import."""
 
 
 @contextmanager

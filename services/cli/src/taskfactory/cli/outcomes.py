@@ -11,8 +11,7 @@ from confluent_kafka.admin import AdminClient
 from pydantic import ValidationError
 
 from taskfactory.cli.errors import OperationFailed
-from taskfactory.cli.kafka import has_topic, kafka
-from taskfactory.cli.settings import CliSettings
+from taskfactory.cli.kafka import BrokerSettings, has_topic, kafka
 from taskfactory.envelope import TYPE_PREFIX, EventEnvelope, InvalidEnvelope, Outcome
 from taskfactory.envelope.kafka import Subscription, subscribe
 
@@ -43,7 +42,7 @@ def tail(
 
     With both --count and --timeout the exit status is 1 when fewer outcomes came in time.
     """
-    settings = CliSettings()
+    settings = BrokerSettings()
     with (
         kafka(settings) as admin,
         _subscribed(admin, settings, from_beginning=from_beginning) as subscription,
@@ -61,7 +60,7 @@ def tail(
             )
 
 
-def _subscribed(admin: AdminClient, settings: CliSettings, *, from_beginning: bool) -> Subscription:
+def _subscribed(admin: AdminClient, settings: BrokerSettings, *, from_beginning: bool) -> Subscription:
     if not has_topic(admin, settings.outcomes_topic):
         raise OperationFailed(
             f"There is no topic {settings.outcomes_topic!r} at {settings.kafka_bootstrap_servers}.",
