@@ -12,7 +12,7 @@ from taskfactory.cli.database import registry
 from taskfactory.cli.history import history
 from taskfactory.cli.named import definition_named
 from taskfactory.cli.options import From, OnlyDefinition, OnlyPartitions, To, TopicOption, between
-from taskfactory.cli.output import Output, OutputOption, Table, show
+from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.progress import progress
 from taskfactory.cli.reading import event_reader
 from taskfactory.cli.settings import CliSettings
@@ -119,7 +119,7 @@ def _show(report: Report, output: Output, definition: str | None, *, everything:
         return
     for read in report.partitions:
         typer.echo(
-            f"{read.offsets}: {read.records} records"
+            f"{read.offsets}: {counted(read.records, 'record')}"
             if len(read.offsets)
             else f"{read.offsets.topic}/{read.partition}: nothing"
         )
@@ -128,13 +128,15 @@ def _show(report: Report, output: Output, definition: str | None, *, everything:
         typer.echo("")
         show(output, rows_table(rows), [])
     if hidden := len({row.definition for row in report.rows} - {row.definition for row in rows}):
-        typer.echo(f"\n{hidden} more definitions took none of these records; --all shows them too")
+        typer.echo(f"\n{counted(hidden, 'more definition')} took none of these records; --all shows them too")
     if report.discrepancies:
         typer.echo("")
         shown = report.discrepancies if everything else report.discrepancies[:SHOWN_DISCREPANCIES]
         show(output, _discrepancies_table(shown), [])
         if more := len(report.discrepancies) - len(shown):
             typer.echo(f"… and {more} more; --all shows them too")
+    if not report.partitions:
+        typer.echo("no record lies between --from and --to")
     typer.echo("")
     for line in _verdict(report):
         typer.echo(line)
@@ -210,8 +212,8 @@ def _unproven(report: Report) -> list[str]:
         for offsets in read.unreadable
     ]
     lines += [
-        f"no activation log: {read.unlogged} records of partition {read.partition} are covered by no line of the log "
-        "of revisions (they are from before there was one, or this group never read them)"
+        f"no activation log: {counted(read.unlogged, 'record')} of partition {read.partition} covered by no line of "
+        "the log of revisions (from before there was one, or this group never read them: see --group)"
         for read in report.partitions
         if read.unlogged
     ]
@@ -230,13 +232,17 @@ def _verdict(report: Report) -> list[str]:
         lines.append(f"later: {later}, taken up again by a replay, a redrive or a rerun")
     if in_flight := sum(row.counts.get(Disposition.IN_FLIGHT, 0) for row in report.rows):
         lines.append(f"in flight: {in_flight}, not done yet; audit again later to prove them too")
-    records = sum(read.records for read in report.partitions)
+    records = counted(sum(read.records for read in report.partitions), "record")
+    found = f"{len(report.discrepancies):,} discrepanc{'y' if len(report.discrepancies) == 1 else 'ies'}"
     if report.discrepancies:
-        lines.append(f"DOES NOT ADD UP: {len(report.discrepancies)} discrepancies in {records} records")
+        lines += [
+            f"DOES NOT ADD UP: {found} in {records}",
+            "`taskfactory explain` says what is known of one record; docs/explain.md what each trouble means",
+        ]
     elif _unproven(report):
-        lines.append(f"NOT PROVEN: nothing contradicts in {records} records, but not everything could be looked at")
+        lines.append(f"NOT PROVEN: nothing contradicts in {records}, but not everything could be looked at")
     else:
-        lines.append(f"BALANCED: {records} records, all accounted for")
+        lines.append(f"BALANCED: {records}, all accounted for")
     return lines
 
 

@@ -14,7 +14,7 @@ from taskfactory.runtime.settings import masked
 
 SCHEMA_REGISTRY: Final = "SCHEMA_REGISTRY"
 """What `EventReader` calls the schema registry when it is away."""
-TEMPORAL_ALSO: Final = ", TASKFACTORY_TEMPORAL_NAMESPACE and the credentials"
+TEMPORAL_ALSO: Final = " and its credentials"
 
 
 @contextmanager

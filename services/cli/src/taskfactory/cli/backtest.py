@@ -13,7 +13,7 @@ from taskfactory.cli.errors import BadInput
 from taskfactory.cli.get import moment
 from taskfactory.cli.history import history
 from taskfactory.cli.options import Files, From, OnlyPartitions, To, TopicOption, between
-from taskfactory.cli.output import Output, OutputOption, Table, show
+from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.progress import progress
 from taskfactory.cli.reading import event_reader
 from taskfactory.cli.settings import CliSettings
@@ -95,7 +95,10 @@ def _show(
         typer.echo(f"not read: {offsets}, removed by the topic's retention")
     reasons = "".join(f", {count} {reason}" for reason, count in sorted(test.unreadable.items()))
     passed_over = f", {test.passed_over} passed over by the mapping" if test.passed_over else ""
-    typer.echo(f"{test.records} records, {test.evaluated} evaluated{passed_over}{reasons}")
+    if not test.records:
+        typer.echo(f"{topic} has no records between --from and --to")
+        return
+    typer.echo(f"{counted(test.records, 'record')}: {test.evaluated:,} evaluated{passed_over}{reasons}")
     for report in test.reports:
         _show_report(report, topic)
 
@@ -108,7 +111,8 @@ def _show_report(report: Report, topic: str) -> None:
         typer.echo(f"it reads {', '.join(draft.trigger.topics or ())} and not {topic}: none of this would start it")
     tallies = [("draft", report.proposed)] + ([("in force", report.present)] if report.present else [])
     show(Output.TABLE, tallies_table(tallies), [])
-    typer.echo(f"added {report.added.count}, removed {report.removed.count}" if active else "")
+    if active is not None:
+        typer.echo(f"added {report.added.count:,}, removed {report.removed.count:,}")
     _show_examples(report)
 
 

@@ -80,4 +80,6 @@ def _flat(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], 
 def _text(value: Any) -> str:
     if value is None or value in ({}, []):
         return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)

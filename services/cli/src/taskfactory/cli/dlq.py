@@ -22,7 +22,7 @@ from taskfactory.cli.letters_shown import (
     with_record,
 )
 from taskfactory.cli.options import DEFAULT_RATE, DryRun, Rate, Since, Until, Yes, moments, per_second
-from taskfactory.cli.output import Output, OutputOption, Table, show
+from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.progress import progress
 from taskfactory.intake import (
     GONE,
@@ -127,7 +127,7 @@ def redrive(  # noqa: PLR0913 -- one parameter per option
         letters = [row.letter for row in reversed(desk.chosen(wanted))]
         in_force = load_in_force(desk.engine)
         only = _definition_id(in_force, definition)
-        what = f"{len(letters):,} dead letters would be redriven"
+        what = f"{counted(len(letters), 'dead letter')} would be redriven"
         require_consent(what, len(letters), given=yes or dry_run)
         results: list[Redriven] = []
         try:
@@ -137,9 +137,11 @@ def redrive(  # noqa: PLR0913 -- one parameter per option
                 [f"Interrupted: {len(results):,} of {len(letters):,} letters are done. Run it again to go on."]
             ) from None
         finally:
-            _show_results(results, output, dry_run=dry_run)
+            if results:  # whatever ends it, what was done is said
+                _show_results(results, output, dry_run=dry_run)
     if left := [item for item in results if item.outcome in {"failed", "refused"}]:
-        raise CommandFailed([f"{len(left):,} of {len(results):,} letters failed."])
+        stay = f"{'Would be left' if dry_run else 'Left'} on the list: {len(left):,} of {len(results):,}"
+        raise CommandFailed([f"{stay}; `taskfactory dlq show ID` says what to do about each."])
 
 
 @app.command()
@@ -163,12 +165,14 @@ def discard(  # noqa: PLR0913 -- one parameter per option
     wanted = _filter(ids, reason, definition, since, until, topic, partition, offset)
     with open_desk() as desk:
         letters = [row.letter for row in desk.chosen(wanted)]
-        require_consent(f"{len(letters):,} dead letters would be discarded", len(letters), given=yes or dry_run)
+        require_consent(
+            f"{counted(len(letters), 'dead letter')} would be discarded", len(letters), given=yes or dry_run
+        )
         if not dry_run:
             desk.resolutions.put(
                 [Resolution(letter.id, letter.attempts, "discarded", because, getpass.getuser()) for letter in letters]
             )
-    typer.echo(f"{'would discard' if dry_run else 'discarded'} {len(letters):,}")
+    typer.echo(f"{'would discard' if dry_run else 'discarded'} {counted(len(letters), 'dead letter')}")
 
 
 async def _redrive(  # noqa: PLR0913, PLR0917 -- what the command has found out

@@ -4,9 +4,9 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from sqlalchemy import Engine
@@ -14,15 +14,16 @@ from sqlalchemy import Engine
 from taskfactory.cli.apply import read_documents
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput, OperationFailed
+from taskfactory.cli.explanation_shown import Found, Question, tell
 from taskfactory.cli.history import history
 from taskfactory.cli.named import unknown_definition
 from taskfactory.cli.options import OnlyDefinition
-from taskfactory.cli.output import Output, OutputOption, Table, show
+from taskfactory.cli.output import Output, OutputOption
 from taskfactory.cli.reading import event_reader
 from taskfactory.cli.settings import CliSettings
 from taskfactory.cli.temporal import temporal
 from taskfactory.definitions import DefinitionSet, Documents, RegisteredDefinition
-from taskfactory.intake import DeadLetter, InForce, NoEvent, ReadEvent, ReadResult, Record, load_in_force
+from taskfactory.intake import DeadLetter, InForce, ReadEvent, ReadResult, Record, load_in_force
 from taskfactory.intake.executions import TemporalExecutions
 from taskfactory.intake.explanation import Answered, Facts, asked_for, explain_event
 from taskfactory.intake.history import History
@@ -30,36 +31,6 @@ from taskfactory.intake.positions import AtOffset, Earliest, Latest
 from taskfactory.registry import Evidence, claim_keys
 
 STRUCTURED: Final = (("content-type", b"application/cloudevents+json"),)
-SHORT: Final = 20
-"""So many definitions are shown whatever they say; of more, those of other types are only counted."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is to be explained."""
-
-    record: Record
-    topic: str | None
-    """None when nobody said where the event would be read."""
-    placed: bool
-    """The record is in Kafka; otherwise it comes from a file."""
-
-    @property
-    def title(self) -> str:
-        """How the record is called in sentences."""
-        record = self.record
-        return f"record {record.topic}/{record.partition}/{record.offset}" if self.placed else "the event"
-
-
-@dataclass(frozen=True)
-class Found:
-    """What there is to say."""
-
-    reading: ReadResult
-    answers: Sequence[Answered] = ()
-    """Every definition's, if there is an event."""
-    resolution: str | None = None
-    """How the dead letter of the record itself was resolved, if it was."""
 
 
 def explain(  # noqa: PLR0913 -- one parameter per option
@@ -91,7 +62,7 @@ def explain(  # noqa: PLR0913 -- one parameter per option
         found = _by_drafts(documents, settings, question, definition)
     else:
         found = _by_registered(settings, question, definition)
-    _tell(question, found, output, everything=everything)
+    tell(question, found, output, everything=everything)
 
 
 def _question(
@@ -115,7 +86,8 @@ def _one_event(source: str) -> bytes:
     lines = [line for line in content.splitlines() if line.strip()]
     if len(lines) > 1 and all(_is_object(line) for line in lines):
         name = "stdin" if source == "-" else source
-        raise BadInput([f"{name}: found {len(lines)} events; one is explained at a time, so give one of the lines"])
+        one = f"`sed -n 1p {name} | taskfactory explain --event -`" if source != "-" else "one of the lines"
+        raise BadInput([f"{name}: found {len(lines)} events; one is explained at a time, so give {one}"])
     return content.strip()
 
 
@@ -207,108 +179,3 @@ async def _facts(engine: Engine, settings: CliSettings, answers: Sequence[Answer
         return facts
     async with temporal(settings) as client:
         return replace(facts, executions=await TemporalExecutions(client).find(unknown))
-
-
-def _tell(question: Question, found: Found, output: Output, *, everything: bool) -> None:
-    match found.reading:
-        case ReadEvent() as read:
-            _show(question, read, found.answers, output, everything=everything)
-        case DeadLetter() as letter:
-            _show_unreadable(question, letter, found.resolution, output)
-        case NoEvent():
-            value = {**_described(question), "passed_over": True, "definitions": []}
-            sentence = f"{question.title} is no event, says the topic's mapping: nothing follows from it."
-            _show_sentences([sentence], value, output)
-
-
-def _show_unreadable(question: Question, letter: DeadLetter, resolution: str | None, output: Output) -> None:
-    told = {
-        "reason": letter.reason,
-        "message": letter.message,
-        "letter": letter.id if question.placed else None,
-        "resolution": resolution,
-    }
-    sentences = [
-        f"{question.title} holds no event that can be read: a dead letter, whatever is defined.",
-        f"{letter.reason}: {letter.message}",
-    ]
-    if question.placed:
-        sentences.append(f"letter: {letter.id}" + (f" ({resolution})" if resolution else ""))
-    _show_sentences(sentences, {**_described(question), "dead_lettered": told, "definitions": []}, output)
-
-
-def _show_sentences(sentences: Sequence[str], value: dict[str, Any], output: Output) -> None:
-    if output is not Output.TABLE:
-        show(output, Table((), ()), value)
-        return
-    for sentence in sentences:
-        typer.echo(sentence)
-
-
-def _show(
-    question: Question, read: ReadEvent, answers: Sequence[Answered], output: Output, *, everything: bool
-) -> None:
-    ordered = sorted(answers, key=lambda item: (*item.distance, item.registered.definition.name))
-    if output is not Output.TABLE:
-        values = {**_described(question, read), "definitions": [_value(item, question) for item in ordered]}
-        show(output, Table((), ()), values)
-        return
-    envelope = read.envelope
-    subject = f", subject {envelope.subject}" if envelope.subject else ""
-    typer.echo(f"{question.title}: {envelope.type} {envelope.id} of {envelope.source}{subject}")
-    if question.topic is None:
-        typer.echo("no --topic was given: definitions that read certain topics only were asked as well")
-    shown = ordered if everything or len(ordered) <= SHORT else [item for item in ordered if not item.of_another_type]
-    if shown:
-        typer.echo("")
-        show(output, _table(shown), [])
-    hidden = len(ordered) - len(shown)
-    if hidden:
-        typer.echo(f"\n{hidden} more definitions want other types of events; --all shows them too")
-    if not ordered:
-        typer.echo("no definition is registered; `taskfactory apply` registers them")
-
-
-def _table(answers: Sequence[Answered]) -> Table:
-    return Table(
-        ("DEFINITION", "ANSWER", "WHY"),
-        [
-            (
-                item.registered.definition.name + (f"@{item.registered.version}" if item.registered.version else ""),
-                item.answer.value,
-                item.sentence,
-            )
-            for item in answers
-        ],
-    )
-
-
-def _described(question: Question, read: ReadEvent | None = None) -> dict[str, Any]:
-    record = question.record
-    described: dict[str, Any] = {"topic": question.topic}
-    if question.placed:
-        described |= {"partition": record.partition, "offset": record.offset, "timestamp": record.timestamp}
-    if read is not None:
-        envelope = read.envelope
-        described["event"] = {
-            "source": envelope.source,
-            "id": envelope.id,
-            "type": envelope.type,
-            "subject": envelope.subject,
-        }
-    return described
-
-
-def _value(item: Answered, question: Question) -> dict[str, Any]:
-    return {
-        "name": item.registered.definition.name,
-        "version": item.registered.version or None,
-        "answer": item.answer.value,
-        "sentence": item.sentence,
-        "run_id": item.run.run_id if item.run else None,
-        "held_by": item.held_by.run_id if item.held_by else None,
-        "reason": item.letter.reason if item.letter else None,
-        "letter": item.letter.id if item.letter and question.placed else None,
-        "resolution": item.resolution,
-        "mismatches": [mismatch._asdict() for mismatch in item.mismatches],
-    }

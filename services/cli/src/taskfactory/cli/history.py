@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from confluent_kafka.admin import AdminClient
 
 from taskfactory.cli.errors import OperationFailed
-from taskfactory.cli.kafka import ANSWER_SECONDS, kafka
-from taskfactory.cli.named import did_you_mean
+from taskfactory.cli.kafka import kafka, no_topic
 from taskfactory.cli.settings import CliSettings
 from taskfactory.intake import History, UnknownTopic, open_history
 
@@ -28,12 +27,10 @@ def history(settings: CliSettings) -> Iterator[History]:
 
 
 def _unknown(error: UnknownTopic, settings: CliSettings, admin: AdminClient) -> OperationFailed:
-    at = f"Kafka at {settings.kafka_bootstrap_servers}"
     if error.partition is not None:
-        return OperationFailed(f"{at}: {error}.")
+        return OperationFailed(f"At {settings.kafka_bootstrap_servers}, {error}.")
     if error.topic == settings.dlq_topic:
-        return OperationFailed(
-            f"{at}: {error}.", "`taskfactory migrate` creates it; TASKFACTORY_DLQ_TOPIC names another."
-        )
-    known = admin.list_topics(timeout=ANSWER_SECONDS).topics
-    return OperationFailed(f"{at}: {error}{did_you_mean(error.topic, known)}.", "Check --topic, and the cluster.")
+        hint = "`taskfactory migrate` creates it; TASKFACTORY_DLQ_TOPIC names another."
+    else:
+        hint = "Check --topic and TASKFACTORY_KAFKA_BOOTSTRAP_SERVERS."
+    return no_topic(admin, error.topic, settings, hint)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from taskfactory.cli.alike import did_you_mean
 from taskfactory.cli.errors import BadInput, OperationFailed
 from taskfactory.cli.variables import reaching
 from taskfactory.runtime.settings import KafkaSettings, TopicSettings
@@ -72,6 +73,22 @@ def _most_telling(errors: Sequence[KafkaError]) -> KafkaError:
     """Of what was heard, last of it the command's own failure: who was locked out, else what a connection met."""
     order = (LOCKED_OUT, {KafkaError._TRANSPORT, KafkaError._RESOLVE})  # noqa: SLF001
     return next((error for codes in order for error in errors if error.code() in codes), errors[-1])
+
+
+def no_topic(admin: AdminClient, topic: str, settings: KafkaSettings, hint: str) -> OperationFailed:
+    """The error to raise when there is no such topic.
+
+    Args:
+        admin: knows those that there are.
+        topic: its name.
+        settings: name the cluster.
+        hint: what to do.
+
+    Raises:
+        KafkaException: the cluster does not answer.
+    """
+    alike = did_you_mean(topic, admin.list_topics(timeout=ANSWER_SECONDS).topics)
+    return OperationFailed(f"There is no topic {topic!r} at {settings.kafka_bootstrap_servers}{alike}.", hint)
 
 
 def has_topic(admin: AdminClient, topic: str) -> bool:

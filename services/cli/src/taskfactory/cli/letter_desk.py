@@ -10,6 +10,7 @@ from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput, OperationFailed
 from taskfactory.cli.history import history
 from taskfactory.cli.letters_shown import Listed
+from taskfactory.cli.named import unknown_definition
 from taskfactory.cli.progress import progress
 from taskfactory.cli.settings import CliSettings
 from taskfactory.intake import (
@@ -20,7 +21,7 @@ from taskfactory.intake import (
     read_letters,
     read_originals,
 )
-from taskfactory.registry import DeadLetterResolutions, Resolution
+from taskfactory.registry import DeadLetterResolutions, DefinitionStore, Resolution
 
 
 @dataclass
@@ -44,15 +45,25 @@ class Desk:
         Args:
             wanted: which.
             resolved: those that are off the list too.
+
+        Raises:
+            OperationFailed: there is no dead letter topic, or no definition of that name.
         """
         topic = self.settings.dlq_topic
         with progress("records of the dead letter topic read") as report:
             letters = read_letters(self.history, topic, wanted.since, report)
         self.strangers = letters.strangers
         found = sorted(filter(wanted.takes, letters.by_id.values()), key=_newest_first)
+        if wanted.definition is not None and not found:
+            self._require_definition(wanted.definition)
         known = self.resolutions.newest([letter.id for letter in found])
         rows = [Listed(letter, _covering(letter, known.get(letter.id))) for letter in found]
         return [row for row in rows if resolved or row.resolution is None]
+
+    def _require_definition(self, asked: str) -> None:
+        rows = DefinitionStore(self.engine).list()
+        if not any(asked in {row.name, row.id} for row in rows):
+            raise unknown_definition(asked, (row.name for row in rows))
 
     def chosen(self, wanted: LetterFilter) -> list[Listed]:
         """The unresolved letters that are meant, at least one.

@@ -34,7 +34,7 @@ def _database(settings: CliSettings) -> None:
 
 
 async def _temporal(settings: CliSettings) -> None:
-    async with temporal(settings) as client:
+    async with temporal(settings, prepared=False) as client:
         for line in await prepare_namespace(client, settings.retention):
             typer.echo(f"temporal: {line}")
 

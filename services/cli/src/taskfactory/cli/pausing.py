@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from taskfactory.cli.database import registry
-from taskfactory.cli.errors import OperationFailed
+from taskfactory.cli.named import unknown_definition
 from taskfactory.cli.options import Because
 from taskfactory.cli.settings import CliSettings
 from taskfactory.registry import DefinitionStore, UnknownNames
@@ -33,7 +33,7 @@ def _set(names: list[str], because: str | None, *, paused: bool) -> None:
         try:
             changed = (store.pause if paused else store.resume)(names, getpass.getuser(), because)
         except UnknownNames as error:
-            raise OperationFailed(f"Nothing was changed: {error}.") from error
+            raise unknown_definition(error.names[0], (row.name for row in store.list())) from error
     for name in dict.fromkeys(names):
         if name in changed:
             typer.echo(f"{'paused' if paused else 'resumed'} {name}")

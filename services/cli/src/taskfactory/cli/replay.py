@@ -24,7 +24,7 @@ from taskfactory.cli.options import (
     between,
     per_second,
 )
-from taskfactory.cli.output import Output, OutputOption, Table, show
+from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.progress import progress
 from taskfactory.cli.settings import CliSettings
 from taskfactory.definitions import RegisteredDefinition
@@ -64,7 +64,7 @@ def replay(  # noqa: PLR0913 -- one parameter per option
         asked = _asked(engine, in_force, definition, topic)
         spans = past.spans(topic, first, last, partition)
         count = sum(len(span.offsets) for span in spans)
-        what = f"Up to {count:,} records of {topic!r} would be read, and what matches {definition!r} started"
+        what = f"Up to {counted(count, 'record')} of {topic!r} would be read, and what matches {definition!r} started"
         require_consent(what, count, given=yes or dry_run)
         work = Replay(asked, in_force, RehearsedResolutions() if dry_run else DeadLetterResolutions(engine))
         with progress("offsets passed") as report:
@@ -76,11 +76,19 @@ def replay(  # noqa: PLR0913 -- one parameter per option
                     [f"Interrupted after {reading.done:,} of {reading.total:,} offsets. Run it again to go on."]
                 ) from None
             finally:
-                _show(work, reading, output, dry_run=dry_run)
+                if work.tally or not reading.total:  # whatever ends it, what was done is said
+                    _show(work, reading, output, dry_run=dry_run)
+    if not reading.total:
+        typer.echo(f"{topic} has no records between {start} and {end}.", err=True)
     if failed := work.tally["dead_lettered"]:
-        raise CommandFailed(
-            [f"{definition} failed on {failed:,} records; `taskfactory dlq list -D {definition}` says why."]
-        )
+        raise CommandFailed([_failure(definition, failed, dry_run=dry_run)])
+
+
+def _failure(definition: str, failed: int, *, dry_run: bool) -> str:
+    records = counted(failed, "record")
+    if dry_run:
+        return f"{definition} would fail on {records}; without --dry-run a dead letter of each would say why."
+    return f"{definition} failed on {records}; `taskfactory dlq list -D {definition}` says why."
 
 
 async def _run(work: Replay, reading: Reading, settings: CliSettings, rate: float, *, dry_run: bool) -> None:
