@@ -152,7 +152,7 @@ def test_events_are_sent_and_tail_reads_what_a_topic_holds(cli: Cli, stack: Stac
     topic = stack.topic("events")
     sent = cli.run("events", "send", "-f", "-", "--topic", topic, "--format", wire_format, given=EVENTS)
     assert sent.stdout.startswith(f"sent 3 events to {topic} at ")
-    tail = ["outcomes", "tail", "--from-beginning", "--format", "json", "--timeout", "30"]
+    tail = ["outcomes", "tail", "--from-beginning", "-o", "json", "--timeout", "30"]
     read = cli.run(*tail, "--count", "3", TASKFACTORY_OUTCOMES_TOPIC=topic).stdout.splitlines()
     assert [json.loads(line)["id"] for line in read] == ["0", "1", "2"]
 

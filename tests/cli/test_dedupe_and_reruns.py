@@ -54,10 +54,10 @@ def test_a_key_that_is_no_json_is_bad_input(value: str) -> None:
     ("arguments", "said"),
     [
         ([], "say which runs: --failed (with --since, --until, --definition), or --run ID"),
-        (["--failed", "--since", "soon"], "--since soon: allowed are a duration back from now such as 2h"),
-        (["--failed", "--until", "2026-01-01"], "--until 2026-01-01: allowed are "),
-        (["--failed", "--rate", "0"], "'--rate'"),
-        (["--failed", "--rate", "5/s"], "'--rate'"),
+        (["--failed", "--since", "soon"], "--since: found 'soon'; allowed are a duration back from now such as 2h"),
+        (["--failed", "--until", "2026-01-01"], "--until: found '2026-01-01'; allowed are "),
+        (["--failed", "--rate", "0"], "--rate: found '0'; allowed is a number per second above 0"),
+        (["--failed", "--rate", "5/m"], "--rate: found '5/m'; allowed is "),
     ],
 )
 def test_a_selection_that_says_nothing_is_refused(arguments: list[str], said: str) -> None:

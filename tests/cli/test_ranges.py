@@ -8,21 +8,23 @@ from typer.testing import CliRunner
 
 from taskfactory.cli.errors import BadInput
 from taskfactory.cli.main import app
-from taskfactory.cli.ranges import position_range
+from taskfactory.cli.options import between
 from taskfactory.intake.positions import AtOffset, AtTime
 
-NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 REFUSED = "the range ends before it begins, so nothing is in it; exchange them"
 
 
 def test_a_range_is_two_positions() -> None:
-    assert position_range(("--from", "7d"), ("--to", "12"), NOW) == (AtTime(NOW - timedelta(days=7)), AtOffset(12))
+    start, end = between("7d", "12")
+    assert isinstance(start, AtTime)
+    assert timedelta(days=7) <= datetime.now(UTC) - start.time < timedelta(days=7, minutes=1)
+    assert end == AtOffset(12)
 
 
 @pytest.mark.parametrize(("start", "end"), [("yesterday", "latest"), ("earliest", "yesterday")])
 def test_the_option_that_is_no_position_is_named(start: str, end: str) -> None:
     with pytest.raises(BadInput) as refused:
-        position_range(("--from", start), ("--to", end), NOW)
+        between(start, end)
     assert str(refused.value).startswith(f"--{'from' if start == 'yesterday' else 'to'}: found 'yesterday'; allowed")
 
 

@@ -232,7 +232,7 @@ def test_bad_positions_and_topics_are_told_in_a_sentence(audited: Platform) -> N
     done = audited.run("audit", "-t", audited.topic, "--from", "yesterday", check=False)
     assert (done.returncode, "allowed are earliest" in done.stderr) == (2, True)
     done = audited.run("audit", "-t", "no-such-topic", "--from", "earliest", check=False)
-    assert (done.returncode, "there is no topic 'no-such-topic'" in done.stderr) == (1, True)
+    assert (done.returncode, "There is no topic 'no-such-topic' at " in done.stderr) == (1, True)
 
 
 def test_explain_says_of_a_record_what_became_of_it(audited: Platform) -> None:

@@ -73,7 +73,7 @@ class RootGroup(TyperGroup):
         """Run the command; operational problems and bad input are told on standard error.
 
         Raises:
-            typer.Exit: with status 1 or 2, when the command failed.
+            typer.Exit: with status 1 or 2 when the command failed, with 130 when somebody interrupted it.
         """
         try:
             return super().invoke(ctx)
@@ -82,8 +82,10 @@ class RootGroup(TyperGroup):
             raise
         except CommandFailed as error:
             messages, status = error.messages, error.exit_status
+        except KeyboardInterrupt:
+            messages, status = ("Interrupted.",), 130
         except ValueError as error:
-            from taskfactory.cli.settings import settings_problems  # noqa: PLC0415 -- loads Pydantic and the Temporal SDK
+            from taskfactory.cli.variables import settings_problems  # noqa: PLC0415 -- loads Pydantic and the Temporal SDK
 
             messages, status = tuple(settings_problems(error)), 2
             if not messages:
