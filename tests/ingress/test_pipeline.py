@@ -14,7 +14,7 @@ from taskfactory.ingress.dead_letter_share import ShareLimit
 from taskfactory.ingress.deliveries import Assignment, Delivery
 from taskfactory.ingress.effects import Dependencies, Effects, Ports
 from taskfactory.ingress.pipeline import Member, Pipeline, PipelineLimits
-from taskfactory.ingress.retrying import Dependency
+from taskfactory.ingress.retrying import Dependency, backoff_seconds
 from taskfactory.intake import (
     DeadLetter,
     DecisionLimits,
@@ -65,10 +65,11 @@ class Workshop:
         self.settled: list[tuple[Delivery, bool]] = []
         self.halted: list[str] = []
         self.waits: list[float] = []
-        self.temporal = Dependency("temporal", self._sleep)
+        self.temporal = Dependency("temporal", self._backoff)
         self._changed = asyncio.Condition()
         others = {
-            name: Dependency(name, self._sleep) for name in ("schema_registry", "dead_letters", "registry", "decisions")
+            name: Dependency(name, self._backoff)
+            for name in ("schema_registry", "dead_letters", "registry", "decisions")
         }
         self._in_force = InForce(1, self.definitions)
         self.pipeline = Pipeline(
@@ -88,9 +89,9 @@ class Workshop:
             self._in_force = InForce(self._in_force.revision + 1, self.definitions)
         return self._in_force
 
-    async def _sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        await asyncio.sleep(0)
+    def _backoff(self, failures: int, waiting: int) -> float:
+        self.waits.append(backoff_seconds(failures, waiting))
+        return 0.0
 
     def settle(self, delivery: Delivery, *, disposed: bool) -> None:
         self.settled.append((delivery, disposed))
@@ -211,8 +212,9 @@ async def test_a_definition_has_an_age_while_its_run_can_not_be_started(monkeypa
 async def test_a_dependency_that_is_away_is_a_problem_until_it_is_back() -> None:
     problems: list[str | None] = []
 
-    async def note(_seconds: float) -> None:
+    def note(_failures: int, _waiting: int) -> float:
         problems.append(temporal.problem())
+        return 0.0
 
     temporal = Dependency("temporal", note)
     starter = FakeStarter()
