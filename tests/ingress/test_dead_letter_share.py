@@ -25,3 +25,17 @@ def test_the_sentence_names_the_reasons_and_what_to_do() -> None:
     said = watched.problem() or ""
     assert said.startswith("3 of the latest 4 records were dead-lettered (2 malformed_json, 1 too_large)")
     assert "taskfactory dlq list" in said
+
+
+@given(st.lists(st.tuples(REASONS, st.booleans()), max_size=60), st.integers(1, 30))
+def test_a_record_whose_run_is_refused_counts_as_one_that_was_dead_from_the_start(
+    records: list[tuple[str | None, bool]], window: int
+) -> None:
+    told_late, told_at_once = (DeadLetterShare(ShareLimit(0.5, window, at_least=2)) for _ in range(2))
+    for reason, refused in records:
+        late = reason is None and refused
+        told_late.note(reason)
+        if late:
+            told_late.note_after_all("run_input_too_large")
+        told_at_once.note("run_input_too_large" if late else reason)
+        assert told_late.problem() == told_at_once.problem()

@@ -38,6 +38,17 @@ class DeadLetterShare:
             if oldest is not None:
                 self._reasons[oldest] -= 1
 
+    def note_after_all(self, reason: str) -> None:
+        """A record that was counted without a dead letter got one: its run was refused.
+
+        Any such record among the latest stands for it: which one it was makes no difference to the share.
+        """
+        for back, noted in enumerate(reversed(self._latest), start=1):
+            if noted is None:
+                self._latest[-back] = reason
+                self._reasons[reason] += 1
+                return
+
     def problem(self) -> str | None:
         """A sentence if the share is above its limit, None otherwise."""
         dead = self._reasons.total()

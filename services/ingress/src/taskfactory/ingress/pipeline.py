@@ -127,13 +127,7 @@ class Pipeline:
                     group.create_task(self._work(delivery, pin))
 
     async def _log(self, pins: Sequence[Pin]) -> None:
-        member = self._member
-        lines = [
-            IngressRevision(
-                member.group_id, *pin.assignment.partition, pin.from_offset, pin.in_force.revision, member.name
-            )
-            for pin in pins
-        ]
+        lines = [self._line(pin) for pin in pins]
         logged = True
         try:
             async with self._log_order:
@@ -165,11 +159,18 @@ class Pipeline:
             return False
         try:
             reading, decisions = await self._decide(record, pin.in_force, assignment)
-            self._note(next((decision.reason for decision in decisions if isinstance(decision, DeadLetter)), None))
+            reason = next((decision.reason for decision in decisions if isinstance(decision, DeadLetter)), None)
+            self._note(reason)
             dispositions = []
             with self._in_flight.waiting(map(_definition_of, decisions), record.timestamp) as durable:
                 for decision in decisions:
-                    dispositions.append(await self._carry_out(record, decision, assignment))
+                    done = await self._carry_out(record, decision, assignment)
+                    if isinstance(done, DeadLetter):
+                        if reason is None:
+                            reason = done.reason
+                            self._note_after_all(reason)
+                        done = await self._dead_letter(done, assignment)
+                    dispositions.append(done)
                     durable()
             event = reading.event if isinstance(reading, ReadEvent) else None
             decided = Decided(record, event, pin.in_force.revision, dispositions)
@@ -203,22 +204,21 @@ class Pipeline:
             reading = DeadLetter(record, "internal_error", f"{type(error).__name__}: {error}")
         return reading, [reading]
 
-    async def _carry_out(self, record: Record, decision: Decision, assignment: Assignment) -> Disposition:
+    async def _carry_out(self, record: Record, decision: Decision, assignment: Assignment) -> Disposition | DeadLetter:
+        """Start what is to be started; a dead letter is what is left to be written."""
         match decision:
             case StartRun(run, definition):
                 try:
                     start = await self._effects.start(run, lambda: assignment.withdrawn)
                 except Refused as refused:
-                    self._note(refused.reason)
-                    letter = DeadLetter(record, refused.reason, refused.message, definition)
-                    return await self._dead_letter(letter, assignment)
+                    return DeadLetter(record, refused.reason, refused.message, definition)
                 return Disposition(start.value, definition, run.run_id)
             case Paused(run, definition):
                 return Disposition("paused", definition, run.run_id)
             case BeforeActivation(definition):
                 return Disposition("before_activation", definition)
             case DeadLetter():
-                return await self._dead_letter(decision, assignment)
+                return decision
 
     async def _dead_letter(self, letter: DeadLetter, assignment: Assignment) -> Disposition:
         if not self._has_halted():
@@ -227,6 +227,13 @@ class Pipeline:
 
     def _note(self, reason: str | None) -> None:
         self._share.note(reason)
+        self._halt_if_too_many()
+
+    def _note_after_all(self, reason: str) -> None:
+        self._share.note_after_all(reason)
+        self._halt_if_too_many()
+
+    def _halt_if_too_many(self) -> None:
         if not self._has_halted() and (problem := self._share.problem()) is not None:
             self._halted = True
             log.error("halted", problem=problem)
