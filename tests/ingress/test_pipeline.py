@@ -33,6 +33,7 @@ from tests.ingress.fakes import (
     FakeRevisionLog,
     FakeStarter,
     delivery,
+    record,
     run_input,
     unavailable,
 )
@@ -97,7 +98,8 @@ class Workshop:
         self.settled.append((delivery, disposed))
         asyncio.get_running_loop().create_task(self._notify())
 
-    def halt(self, reason: str) -> None:
+    def halt(self, topic: str, reason: str) -> None:
+        assert topic == "events"
         self.halted.append(reason)
 
     async def _notify(self) -> None:
@@ -514,13 +516,29 @@ async def test_too_large_a_share_of_dead_letters_halts_the_consumer_and_disposes
     assert len(workshop.dead_letters.letters) <= 5
 
 
-async def test_runs_that_temporal_refuses_count_as_dead_letters_one_for_each_record(workshop: Workshop) -> None:
-    workshop.definitions = DefinitionSet([ORDERS, definition("audit", {"type": ["order"]})])
-    workshop.starter.fail_with(*[Refused("run_input_too_large", "5 bytes too many")] * 100)
-    for number in range(10):
+async def test_one_record_that_many_definitions_stumble_over_halts_nothing(workshop: Workshop) -> None:
+    workshop.definitions = DefinitionSet([definition(f"d-{number}", {"type": ["order"]}) for number in range(12)])
+    workshop.starter.fail_with(*[Refused("run_input_too_large", "3 MB")] * 12)
+    await workshop.process(delivery(0, order(1)))
+    assert len(workshop.dead_letters.letters) == 12
+    await workshop.process(*(delivery(number, order(number)) for number in range(1, 4)))
+    assert not workshop.halted
+
+
+async def test_runs_that_temporal_refuses_halt_the_consumer_as_broken_records_do(workshop: Workshop) -> None:
+    workshop.starter.fail_with(*[Refused("refused_by_temporal", "bad input")] * 40)
+    for number in range(40):
         await workshop.process(delivery(number, order(number)))
     [reason] = workshop.halted
-    assert "4 of the latest 4 records were dead-lettered (4 run_input_too_large)" in reason
+    assert "4 of the latest 4 records were dead-lettered (4 refused_by_temporal)" in reason
+    assert len(workshop.dead_letters.letters) <= 4
+
+
+async def test_a_letter_that_is_not_written_because_of_the_halt_is_not_told(workshop: Workshop) -> None:
+    await workshop.process(*(delivery(number, b"broken") for number in range(10)))
+    assert workshop.halted
+    written = {letter.record.offset for letter in workshop.dead_letters.letters}
+    assert {decided.record.offset for decided in workshop.decisions.told} <= written
 
 
 async def test_after_a_halt_nothing_is_begun_and_nothing_waits_for_letters_that_cannot_be_written(
@@ -539,3 +557,26 @@ async def test_a_share_of_dead_letters_below_the_limit_halts_nothing(workshop: W
     await workshop.process(*(delivery(number, value) for number, value in enumerate(values)))
     assert not workshop.halted
     assert len(workshop.dead_letters.letters) == 30
+
+
+async def test_a_definition_that_fails_on_what_others_take_halts_nothing(workshop: Workshop) -> None:
+    workshop.definitions = DefinitionSet([ORDERS, PICKY])
+    await workshop.process(*(delivery(number, order(number)) for number in range(60)))
+    assert not workshop.halted
+    assert len(workshop.dead_letters.letters) == 60
+    assert all(disposed for _, disposed in workshop.settled)
+
+
+async def test_a_topic_that_is_halted_leaves_the_others_alone(workshop: Workshop) -> None:
+    await workshop.process(*(delivery(number, b"broken") for number in range(40)))
+    assert len(workshop.halted) == 1
+    sound = Delivery(record(0, order(1), topic="sound"), Assignment(("sound", 0), epoch=1))
+    await workshop.process(sound)
+    assert workshop.settled[-1] == (sound, True)
+
+
+async def test_a_record_whose_headers_cannot_be_read_is_a_dead_letter(workshop: Workshop) -> None:
+    unreadable = replace(record(0, order(1)), headers=(), unreadable_headers=True)
+    await workshop.process(Delivery(unreadable, Assignment(("events", 0), epoch=1)))
+    [letter] = workshop.dead_letters.letters
+    assert (letter.reason, letter.record.value) == ("invalid_headers", order(1))

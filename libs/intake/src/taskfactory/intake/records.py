@@ -21,16 +21,20 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    unreadable_headers: bool = False
+    """A header's name is not UTF-8, which the client can't hand out: then `headers` is empty."""
 
     @property
     def size(self) -> int:
-        """Bytes of key and value."""
-        return len(self.key or b"") + len(self.value or b"")
+        """Bytes of key, value and headers."""
+        headers = sum(len(name) + len(value or b"") for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
 
 
 def record_from_message(message: Message) -> Record:
     """The record that a message without error carries."""
     kind, milliseconds = message.timestamp()
+    headers, unreadable = _headers(message)
     return Record(
         topic=message.topic() or "",
         partition=message.partition() or 0,
@@ -38,5 +42,13 @@ def record_from_message(message: Message) -> Record:
         timestamp=None if kind == TIMESTAMP_NOT_AVAILABLE else milliseconds,
         key=message.key(),
         value=message.value(),
-        headers=tuple(cast("list[tuple[str, bytes | None]]", message.headers() or ())),
+        headers=headers,
+        unreadable_headers=unreadable,
     )
+
+
+def _headers(message: Message) -> tuple[Headers, bool]:
+    try:
+        return tuple(cast("list[tuple[str, bytes | None]]", message.headers() or ())), False
+    except (UnicodeDecodeError, SystemError):  # the latter is how the C extension tells the former within some calls
+        return (), True

@@ -177,7 +177,7 @@ def discard(  # noqa: PLR0913 -- one parameter per option
         require_consent(f"{len(letters):,} dead letters would be discarded", len(letters), given=yes or dry_run)
         if not dry_run:
             desk.resolutions.put(
-                [Resolution(letter.id, letter.attempts, "discarded", because, getpass.getuser()) for letter in letters]
+                [Resolution(letter.key, letter.attempts, "discarded", because, getpass.getuser()) for letter in letters]
             )
     typer.echo(f"{'would discard' if dry_run else 'discarded'} {len(letters):,}")
 

@@ -195,7 +195,7 @@ async def _facts(engine: Engine, settings: InspectionSettings, answers: Sequence
         runs_of_events=evidence.runs_of_events({pair.identity for pair in keys.values()}),
         standings=evidence.window_standings(windowed),
         holders=evidence.window_holders(windowed),
-        resolutions=evidence.resolutions([answer.letter.id for answer in answers if answer.letter is not None]),
+        resolutions=evidence.resolutions([answer.letter.key for answer in answers if answer.letter is not None]),
     )
     unknown = [
         run_id for run_id, pair in keys.items() if run_id not in facts.runs and facts.claimed.isdisjoint(pair.all)

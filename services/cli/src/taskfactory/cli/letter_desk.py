@@ -57,9 +57,9 @@ class Desk:
                 "`taskfactory migrate` creates it; TASKFACTORY_DLQ_TOPIC names another.",
             ) from error
         self.strangers = letters.strangers
-        found = sorted(filter(wanted.takes, letters.by_id.values()), key=_newest_first)
-        known = self.resolutions.newest([letter.id for letter in found])
-        rows = [Listed(letter, _covering(letter, known.get(letter.id))) for letter in found]
+        found = sorted(filter(wanted.takes, letters.by_key.values()), key=_newest_first)
+        known = self.resolutions.newest([letter.key for letter in found])
+        rows = [Listed(letter, _covering(letter, known.get(letter.key))) for letter in found]
         return [row for row in rows if resolved or row.resolution is None]
 
     def chosen(self, wanted: LetterFilter) -> list[Listed]:
