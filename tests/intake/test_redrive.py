@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from taskfactory.definitions import DefinitionSet, RegisteredDefinition, parse_definition
+from taskfactory.definitions import (
+    DedupeKey,
+    DefinitionSet,
+    RegisteredDefinition,
+    parse_definition,
+    parse_mapping,
+)
 from taskfactory.intake import (
     DeadLetter,
     DecisionLimits,
@@ -144,6 +150,44 @@ async def test_what_fails_again_stays_with_its_new_reason_and_one_attempt_more()
     assert (done.outcome, done.resolved) == ("failed", False)
     assert not bench.resolutions.rows
     assert not bench.starter.runs
+
+
+async def test_a_resolution_covers_all_attempts_of_its_letter() -> None:
+    bench = Bench(ORDERS)
+    await bench.redrive(DeadLetter(event(), "when_error", "m", ORDERS, earlier=2))
+    assert list(bench.resolutions.rows) == [("events/0/7/id-of-orders@1700000000000", 3)]
+
+
+@pytest.mark.parametrize(("resolved", "attempts"), [(5, 6), (2, 5)])
+async def test_a_new_letter_is_on_the_list_whatever_was_resolved_under_its_id_before(
+    resolved: int, attempts: int
+) -> None:
+    bench = Bench(FAILING)
+    bench.resolutions.put([Resolution("events/0/7/id-of-orders@1700000000000", resolved, "discarded", "a test", "ada")])
+    await bench.redrive(DeadLetter(event(), "unknown_schema", "m", earlier=3))
+    [own] = bench.written.letters
+    assert (own.id, own.attempts) == ("events/0/7/id-of-orders", attempts)
+
+
+async def test_a_redrive_and_a_replay_read_by_the_topics_mapping_and_heed_released_keys() -> None:
+    mapping = parse_mapping(
+        {
+            "apiVersion": "taskfactory/v1",
+            "kind": "TopicMapping",
+            "topic": "events",
+            "id": "string(value.id)",
+            "source": "'/rows'",
+            "type": "'order'",
+        }
+    )
+    key, row = DedupeKey("event_id", ("/rows", "17")), record(7, b'{"id": 17}')
+    bench = Bench(ORDERS)
+    bench.in_force = InForce(1, DefinitionSet([ORDERS]), {(ORDERS.id, key.digest): 2}, {"events": mapping})
+    done = await bench.redrive(DeadLetter(row, "mapping_error", "m"))
+    assert done.outcome == "started"
+    assert (await bench.replay(ORDERS, row)).tally == {"already_started": 1}
+    [run] = bench.starter.runs.values()
+    assert (run.generation, run.trigger.source, run.trigger.id) == (2, "/rows", "17")
 
 
 async def test_what_temporal_refuses_stays_too() -> None:
