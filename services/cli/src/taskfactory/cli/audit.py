@@ -236,7 +236,9 @@ def _verdict(report: Report) -> list[str]:
             "earlier topic of this name, before it was created again; they prove nothing here"
         )
     if in_flight := sum(row.counts.get(Disposition.IN_FLIGHT, 0) for row in report.rows):
-        lines.append(f"in flight: {in_flight}, not done yet; audit again later to prove them too")
+        lines.append(
+            f"in flight: {in_flight:,} not done yet, a record once for each definition; audit again later to prove them"
+        )
     records = counted(sum(read.records for read in report.partitions), "record")
     found = f"{len(report.discrepancies):,} discrepanc{'y' if len(report.discrepancies) == 1 else 'ies'}"
     if report.discrepancies:

@@ -5,6 +5,7 @@ are the table below, whatever installed packages register as `taskfactory.comman
 `taskfactory.services`: the CLI itself imports no service.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -49,6 +50,10 @@ OWN_COMMANDS: Final = {
 """Name → where the command is, and its line in the help: the first line of its docstring."""
 
 
+UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG})
+"""How a file that standard output was sent to refuses; a pipe that nobody reads is Typer's to handle."""
+
+
 class LazyCommand(TyperCommand):
     """A name and a line of help; the real command is loaded once it is called."""
 
@@ -82,6 +87,10 @@ class RootGroup(TyperGroup):
             raise
         except CommandFailed as error:
             messages, status = error.messages, error.exit_status
+        except OSError as error:
+            if error.errno not in UNWRITABLE:
+                raise
+            messages, status = (f"The output could not be written: {error.strerror}.",), 1
         except KeyboardInterrupt:
             messages, status = ("Interrupted.",), 130
         except ValueError as error:

@@ -1,6 +1,7 @@
 """`taskfactory outcomes`: read what tasks and runs ended with, as it is published."""
 
 import json
+import sys
 import threading
 from contextlib import suppress
 from enum import StrEnum
@@ -48,6 +49,9 @@ def tail(
         _subscribed(admin, settings, from_beginning=from_beginning) as subscription,
         suppress(KeyboardInterrupt),
     ):
+        if sys.stderr.isatty():
+            at = f"{settings.outcomes_topic!r} at {settings.kafka_bootstrap_servers}"
+            typer.echo(f"Outcomes of {at} follow; Ctrl-C ends it.", err=True)
         timer = threading.Timer(timeout or 0, subscription.close)
         if timeout is not None:
             timer.daemon = True

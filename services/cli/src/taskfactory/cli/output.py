@@ -81,31 +81,49 @@ def show(output: Output, table: Table, values: Any) -> None:
 
 def plain(table: Table) -> str:
     """Aligned columns without colour or truncation; a line break within a cell becomes a space."""
-    return "\n".join("  ".join(line).rstrip() for line in _aligned(table))
+    return "\n".join("  ".join(line).rstrip() for line in zip(*_columns([table.head, *table.rows]), strict=True))
 
 
 def coloured(table: Table, width: int) -> Text:
     """The table for a terminal of so many columns.
 
-    Columns keep their order and are aligned. One that does not fit beside those before it begins a new line, in the
-    head as in the rows; such a line is left out of rows that have only dashes there.
+    Columns keep their order and are aligned. Where they do not fit side by side, the words of their heads go one below
+    the other; if that is not enough, a column that does not fit beside those before it begins a new line, in the head
+    as in the rows. Such a line is left out of rows that have only dashes there.
     """
-    head, *rows = _aligned(table)
-    groups = _fitting([len(cell) for cell in head], width)
-    lines = [Text(line, style="bold") for line in _folded(head, groups)]
-    for row in rows:
-        for number, group in enumerate(groups):
-            cells = [row[column] for column in group]
-            if number == 0 or any(cell.strip() not in {"", "-"} for cell in cells):
-                # Text, not markup: a definition's own words must not be read as styles.
-                styled = [Text(cell, style=STYLES.get(cell.strip(), "")) for cell in cells]
-                lines.append(Text(INDENT if number else "") + Text("  ").join(styled))
+    heads = [list(table.head)]
+    columns = _columns([*heads, *table.rows])
+    if _width(columns) > width:
+        stacked = _stacked(table.head)
+        narrow = _columns([*stacked, *table.rows])
+        if _width(narrow) <= width:
+            heads, columns = stacked, narrow
+    groups = _fitting([len(column[0]) for column in columns], width)
+    lines: list[Text] = []
+    for number, cells in enumerate(zip(*columns, strict=True)):
+        in_head = number < len(heads)
+        for place, group in enumerate(groups):
+            shown = [cells[column] for column in group]
+            if place == 0 or in_head or any(cell.strip() not in {"", "-"} for cell in shown):
+                line = Text(INDENT if place else "") + Text("  ").join(_styled(cell, in_head=in_head) for cell in shown)
+                line.rstrip()
+                lines.append(line)
     return Text("\n").join(lines)
 
 
-def _folded(cells: Sequence[str], groups: Sequence[range]) -> list[str]:
-    lines = ["  ".join(cells[column] for column in group).rstrip() for group in groups]
-    return [lines[0], *(f"{INDENT}{line}" for line in lines[1:])]
+def _styled(cell: str, *, in_head: bool) -> Text:
+    # Text, not markup: a definition's own words must not be read as styles.
+    return Text(cell, style="bold" if in_head else STYLES.get(cell.strip(), ""))
+
+
+def _stacked(head: Sequence[str]) -> list[list[str]]:
+    words = [cell.split() for cell in head]
+    height = max(map(len, words))
+    return [[cell[row - height] if row - height >= -len(cell) else "" for cell in words] for row in range(height)]
+
+
+def _width(columns: Sequence[Sequence[str]]) -> int:
+    return sum(len(column[0]) + 2 for column in columns) - 2
 
 
 def _fitting(widths: Sequence[int], width: int) -> list[range]:
@@ -125,7 +143,8 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _aligned(table: Table) -> list[list[str]]:
-    lines = [[" ".join(cell.split()) for cell in row] for row in (table.head, *table.rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(table.head))]
-    return [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
+def _columns(lines: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Column by column, each of one width."""
+    columns = [[" ".join(cell.split()) for cell in column] for column in zip(*lines, strict=True)]
+    widths = [max(map(len, column)) for column in columns]
+    return [[cell.ljust(width) for cell in column] for column, width in zip(columns, widths, strict=True)]
