@@ -1,4 +1,4 @@
-"""From a record to its event with a schema registry's help: what is the record's fault, and what is a matter of time."""
+"""From a record to its event with a schema registry's help: what is the record's fault, what a matter of time."""
 
 from collections.abc import Iterator
 
@@ -58,7 +58,7 @@ async def test_a_schema_that_the_registry_does_not_know_is_a_dead_letter(fake: F
 
 
 def test_a_value_of_just_the_size_that_is_allowed_is_read() -> None:
-    value = encode(PING, "structured").value
+    value = encode(PING, "structured").value or b""
     at_the_limit = record(value=value, headers=[("content-type", b"application/cloudevents+json")])
     assert isinstance(read_event(at_the_limit, NOTHING, len(value)), ReadEvent)
     refused = read_event(at_the_limit, NOTHING, len(value) - 1)
