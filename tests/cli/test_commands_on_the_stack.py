@@ -147,6 +147,44 @@ def test_runs_and_tasks_are_listed_with_their_reasons(cli: Cli) -> None:
     assert cli.run("get", "runs", "no-such-run", status=1).stderr.startswith("Nothing fits run 'no-such-run'.")
 
 
+def test_an_empty_result_says_so_beside_the_result(stack: Stack) -> None:
+    cli = Cli(stack)
+    cli.run("migrate")
+    assert "`taskfactory apply -f FILE` registers them" in cli.run("get", "definitions").stderr
+    assert cli.run("get", "runs").stderr.startswith("No runs yet: ")
+    assert cli.run("get", "tasks", "--state", "failed").stderr == "No tasks fit these options.\n"
+    assert cli.json("get", "mappings") == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["get", "definitions", "authord"],
+        ["get", "runs", "-D", "authord"],
+        ["dlq", "list", "-D", "authord"],
+        ["dlq", "redrive", "-D", "authord"],
+        ["pause", "authord"],
+        ["dedupe", "show", "-D", "authord", "-k", "x", "-k", "y"],
+        ["runs", "rerun", "--failed", "-D", "authord"],
+    ],
+)
+def test_every_command_tells_an_unknown_definition_in_the_same_words(cli: Cli, command: list[str]) -> None:
+    cli.run("apply", "-f", "-", given=DEFINITION.format(name="authored", description="x"))
+    told = cli.run(*command, status=1).stderr
+    assert told.startswith("There is no definition named 'authord' (did you mean 'authored'?).")
+
+
+def test_a_namespace_that_is_missing_is_not_taken_for_runs_that_never_started(cli: Cli) -> None:
+    cli.run("apply", "-f", "-", given=DEFINITION.format(name="asked", description="x"))
+    event = EVENTS.splitlines()[0]
+    explain = "explain", "--event", "-", "-D", "asked"
+    assert "would_start" in cli.run(*explain, given=event).stdout
+    told = cli.run(*explain, given=event, status=1, TASKFACTORY_TEMPORAL_NAMESPACE="nowhere").stderr
+    assert "has no namespace 'nowhere'. `taskfactory migrate` creates it" in told
+    told = cli.run(*explain, given=event, status=1, TASKFACTORY_TEMPORAL_ADDRESS="127.0.0.1:1").stderr
+    assert told.startswith("Temporal at 127.0.0.1:1 could not be used: ")
+
+
 @pytest.mark.parametrize("wire_format", ["structured", "binary", "avro"])
 def test_events_are_sent_and_tail_reads_what_a_topic_holds(cli: Cli, stack: Stack, wire_format: str) -> None:
     topic = stack.topic("events")

@@ -148,7 +148,7 @@ def test_a_run_whose_row_is_gone_is_missed(audited: Platform) -> None:
     with _without(audited, "activity_runs", "run_id = %s", run_id):
         done = audited.run("audit", "-t", audited.topic, "--from", "earliest", check=False)
         assert done.returncode == 1
-        assert "DOES NOT ADD UP: 1 discrepancies" in done.stdout
+        assert "DOES NOT ADD UP: 1 discrepancy in 22 records" in done.stdout
         [found] = _audit(audited)["discrepancies"]
     assert (found["trouble"], found["definition"]) == ("run_missing", "late")
     assert run_id in found["expected"]
