@@ -1,8 +1,8 @@
 """Patience with a dependency that is away: back off with jitter, never give up, and say so meanwhile.
 
 Invariants:
-- Each attempt that gets through wakes two that wait, and these two more: once the dependency is back, a long wait delays
-  nobody, and a server that comes back is not met by a thousand attempts at the same moment.
+- Each attempt that gets through wakes two that wait, and these two more: once the dependency is back, a long wait
+  delays nobody, and a server that comes back is not met by a thousand attempts at the same moment.
 - Who was woken in vain sleeps its next wait out: where some get through and others don't (a rate limit, a single run
   that is refused for now), those that don't are not driven by those that do.
 - Who waits for nothing any longer, because its record is left to the partition's next owner, ends within `ASK_SECONDS`.
