@@ -13,7 +13,8 @@ from taskfactory.ingress import metrics
 from taskfactory.ingress.dead_letter_share import ShareLimit
 from taskfactory.ingress.deliveries import Assignment, Delivery
 from taskfactory.ingress.effects import Dependencies, Effects, Ports
-from taskfactory.ingress.pipeline import Member, Pipeline, PipelineLimits
+from taskfactory.ingress.pin_log import Member, PinLog
+from taskfactory.ingress.pipeline import Pipeline, PipelineLimits
 from taskfactory.ingress.retrying import Dependency, backoff_seconds
 from taskfactory.intake import (
     DeadLetter,
@@ -69,20 +70,17 @@ class Workshop:
         self.waits: list[float] = []
         self.temporal = Dependency("temporal", self._backoff)
         self._changed = asyncio.Condition()
-        others = {
-            name: Dependency(name, self._backoff)
-            for name in ("schema_registry", "dead_letters", "registry", "decisions")
-        }
+        others = {name: Dependency(name, self._backoff) for name in ("schema_registry", "dead_letters", "decisions")}
         self._in_force = InForce(1, self.definitions)
         self.pipeline = Pipeline(
             self._now_in_force,
             Effects(
-                Ports(self.reader, self.starter, self.dead_letters, self.revisions, self.decisions),
+                Ports(self.reader, self.starter, self.dead_letters, self.decisions),
                 Dependencies(temporal=self.temporal, **others),
                 concurrent_starts=4,
             ),
             self,
-            Member("group", "member"),
+            PinLog(self.revisions, Dependency("registry", self._backoff), Member("group", "member")),
             PipelineLimits(DecisionLimits(max_hops=10), ShareLimit(0.5, window=20, at_least=4)),
         )
 
@@ -493,6 +491,33 @@ async def test_lines_reach_the_log_in_the_order_of_their_records_although_the_fi
     workshop.pipeline.accept([delivery(9, order(2), assignment=partition)])
     await workshop._until_settled(2)
     assert [(line.from_offset, line.revision) for line in log.lines] == [(7, 1), (9, 2)]
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_partition_that_is_given_away_waits_for_no_other_ones_line_and_leaves_none() -> None:
+    back, gone = asyncio.Event(), Assignment(("events", 0), epoch=1)
+
+    class Away(FakeRevisionLog):
+        async def put(self, lines: Any) -> None:
+            if not back.is_set():
+                raise unavailable()
+            await super().put(lines)
+
+    workshop = Workshop(revisions=Away())
+    running = asyncio.create_task(workshop.pipeline.run())
+    kept, later = Assignment(("events", 1), epoch=2), Assignment(("events", 2), epoch=3)
+    workshop.pipeline.accept([delivery(0, order(1), assignment=gone), delivery(1, order(2), assignment=kept)])
+    workshop.pipeline.accept([delivery(2, order(3), assignment=later)])
+    async with asyncio.timeout(PATIENCE):
+        while not workshop.waits:  # noqa: ASYNC110 -- it has no event for that
+            await asyncio.sleep(0)
+    gone.withdrawn = later.withdrawn = True
+    await workshop._until_settled(2)
+    assert sorted((left.record.offset, disposed) for left, disposed in workshop.settled) == [(0, False), (2, False)]
+    back.set()
+    await workshop._until_settled(3)
+    assert [line.partition for line in workshop.revisions.lines] == [1]
     running.cancel()
     await asyncio.wait({running})
 

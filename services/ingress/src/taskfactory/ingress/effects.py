@@ -6,9 +6,8 @@ something that is away holds none, so it is in nobody's way.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
@@ -29,7 +28,6 @@ from taskfactory.intake import (
     Starter,
     new_request_id,
 )
-from taskfactory.registry import IngressRevision
 from taskfactory.runtime import failpoint
 
 Unless = Callable[[], bool]
@@ -42,17 +40,6 @@ class Abandoned(Exception):  # noqa: N818 -- it says what happened
     """Nobody waits for the effect any longer, and it was not begun."""
 
 
-class RevisionLog(Protocol):
-    """What is used of the registry's `IngressRevisions`."""
-
-    async def put(self, lines: Sequence[IngressRevision]) -> None:
-        """Append lines.
-
-        Raises:
-            Unavailable: not now; try again.
-        """
-
-
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Where effects go."""
@@ -60,7 +47,6 @@ class Ports:
     reader: EventReader
     starter: Starter
     dead_letters: DeadLetterSink
-    revisions: RevisionLog
     decisions: DecisionStream | None
     """None: decisions are not told."""
 
@@ -72,7 +58,6 @@ class Dependencies:
     schema_registry: Dependency
     temporal: Dependency
     dead_letters: Dependency
-    registry: Dependency
     decisions: Dependency
 
 
@@ -129,7 +114,3 @@ class Effects:
         stream = self._ports.decisions
         if stream is not None:
             await self._dependencies.decisions.insist(lambda: stream.publish(decided), unless=unless)
-
-    async def log_revisions(self, lines: Sequence[IngressRevision], unless: Unless) -> None:
-        """Write down which revision decides from where on."""
-        await self._dependencies.registry.insist(lambda: self._ports.revisions.put(lines), unless=unless)

@@ -21,6 +21,7 @@ from taskfactory.ingress.dead_letter_share import DeadLetterShare, ShareLimit
 from taskfactory.ingress.deliveries import Assignment, Delivery
 from taskfactory.ingress.effects import Abandoned, Effects
 from taskfactory.ingress.in_flight_decisions import InFlightDecisions
+from taskfactory.ingress.pin_log import PinLog
 from taskfactory.ingress.pins import Pin, Pins
 from taskfactory.intake import (
     BeforeActivation,
@@ -40,7 +41,6 @@ from taskfactory.intake import (
     Unavailable,
     decide,
 )
-from taskfactory.registry import IngressRevision
 
 FILTERED: Final = "filtered"
 LEFT: Final = "left"
@@ -59,15 +59,6 @@ class Consumer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """Who decides."""
-
-    group_id: str
-    name: str
-    """For people: which process it is."""
-
-
-@dataclass(frozen=True, slots=True)
 class PipelineLimits:
     """Bounds of one pipeline."""
 
@@ -83,7 +74,7 @@ class Pipeline:
         in_force: Callable[[], InForce],
         effects: Effects,
         consumer: Consumer,
-        member: Member,
+        pin_log: PinLog,
         limits: PipelineLimits,
     ) -> None:
         """Wire the pipeline; `run` makes it work.
@@ -92,18 +83,17 @@ class Pipeline:
             in_force: what decides now, asked for once per batch of records.
             effects: make decisions durable.
             consumer: told when a record is disposed or left undone, and when to halt.
-            member: named in the log of revisions.
+            pin_log: is told which revision decides from where on.
             limits: bounds.
         """
         self._in_force = in_force
         self._effects = effects
         self._consumer = consumer
-        self._member = member
+        self._pin_log = pin_log
         self._limits = limits
         self._shares = defaultdict[str, DeadLetterShare](lambda: DeadLetterShare(limits.dead_letters))
         self._halted: set[str] = set()  # topics
         self._pins = Pins()
-        self._log_order = asyncio.Lock()  # lines of one partition are written in the order of its records
         self._in_flight = InFlightDecisions()
         metrics.OLDEST_IN_FLIGHT.follow_times(self._in_flight.oldest)
         metrics.DEFINITION_IN_FLIGHT.follow(self._in_flight.records)
@@ -124,26 +114,9 @@ class Pipeline:
             while True:
                 pinned, new = self._pins.pin(await self._batches.get(), self._in_force(), loop.create_future)
                 if new:
-                    group.create_task(self._log(new))
+                    group.create_task(self._pin_log.log(new))
                 for delivery, pin in pinned:
                     group.create_task(self._work(delivery, pin))
-
-    async def _log(self, pins: Sequence[Pin]) -> None:
-        member = self._member
-        lines = [
-            IngressRevision(
-                member.group_id, *pin.assignment.partition, pin.from_offset, pin.in_force.revision, member.name
-            )
-            for pin in pins
-        ]
-        logged = True
-        try:
-            async with self._log_order:
-                await self._effects.log_revisions(lines, lambda: all(pin.assignment.withdrawn for pin in pins))
-        except Unavailable:
-            logged = False
-        for pin in pins:
-            pin.logged.set_result(logged)
 
     async def _work(self, delivery: Delivery, pin: Pin) -> None:
         disposed = await self._dispose(delivery.record, delivery.assignment, pin)

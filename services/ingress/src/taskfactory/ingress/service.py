@@ -14,7 +14,8 @@ from taskfactory.ingress.definition_watch import DefinitionWatch
 from taskfactory.ingress.deliveries import Delivery
 from taskfactory.ingress.effects import Dependencies, Effects, Ports
 from taskfactory.ingress.flow import Limits
-from taskfactory.ingress.pipeline import Member, Pipeline
+from taskfactory.ingress.pin_log import Member, PinLog, RevisionLog
+from taskfactory.ingress.pipeline import Pipeline
 from taskfactory.ingress.retrying import Dependency
 from taskfactory.ingress.revision_log import RegistryRevisions
 from taskfactory.ingress.settings import IngressSettings
@@ -76,10 +77,10 @@ class Ingress:
                     max_input_bytes=settings.max_run_input_bytes,
                 )
                 reader = EventReader(settings.max_event_bytes, registry)
-                ports = Ports(reader, starter, dead_letters, RegistryRevisions(engine), decisions)
-                await self._work(shared, watch, ports)
+                ports = Ports(reader, starter, dead_letters, decisions)
+                await self._work(shared, watch, ports, RegistryRevisions(engine))
 
-    async def _work(self, shared: Shared, watch: DefinitionWatch, ports: Ports) -> None:
+    async def _work(self, shared: Shared, watch: DefinitionWatch, ports: Ports, revisions: RevisionLog) -> None:
         settings = self.settings
         loop = asyncio.get_running_loop()
 
@@ -97,21 +98,21 @@ class Ingress:
             schema_registry=Dependency("schema_registry"),
             temporal=Dependency("temporal"),
             dead_letters=Dependency("dead_letters"),
-            registry=Dependency("registry"),
             decisions=Dependency("decisions"),
         )
+        registry = Dependency("registry")
         pipeline = Pipeline(
             lambda: watch.current,
             Effects(ports, dependencies, settings.max_concurrent_starts),
             consumer,
-            Member(settings.kafka_group_id, member_name()),
+            PinLog(revisions, registry, Member(settings.kafka_group_id, member_name())),
             settings.pipeline_limits(),
         )
         shared.health.add_check("kafka", consumer.problem)
         shared.health.add_check("schema_registry", dependencies.schema_registry.problem)
         shared.health.add_check("starts", dependencies.temporal.problem)
         shared.health.add_check("dead_letters", dependencies.dead_letters.problem)
-        shared.health.add_check("registry", dependencies.registry.problem)
+        shared.health.add_check("registry", registry.problem)
         shared.health.add_check("decisions", dependencies.decisions.problem)
         async with asyncio.TaskGroup() as parts:
             background = [parts.create_task(watch.follow()), parts.create_task(pipeline.run())]
