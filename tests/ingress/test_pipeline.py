@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -470,3 +471,27 @@ async def test_a_share_of_dead_letters_below_the_limit_halts_nothing(workshop: W
     await workshop.process(*(delivery(number, value) for number, value in enumerate(values)))
     assert not workshop.halted
     assert len(workshop.dead_letters.letters) == 30
+
+
+async def test_the_event_loop_turns_between_records_that_take_long_to_decide() -> None:
+    turns, at = 0, []
+
+    class Slow(EventReader):
+        def read_known(self, record: Record, in_force: InForce) -> ReadResult:
+            at.append(turns)
+            end = time.perf_counter() + 0.02
+            while time.perf_counter() < end:
+                pass
+            return super().read_known(record, in_force)
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    turning = asyncio.create_task(turn())
+    workshop = Workshop(reader=Slow(1000, None))
+    await workshop.process(*(delivery(number, order(number)) for number in range(20)))
+    turning.cancel()
+    assert len(set(at)) == 20
