@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Protocol
 
+import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -146,12 +147,50 @@ def test_runs_and_tasks_are_listed_with_their_reasons(cli: Cli) -> None:
     assert cli.run("get", "runs", "no-such-run", status=1).stderr.startswith("Nothing fits run 'no-such-run'.")
 
 
+def test_an_empty_result_says_so_beside_the_result(stack: Stack) -> None:
+    cli = Cli(stack)
+    cli.run("migrate")
+    assert "`taskfactory apply -f FILE` registers them" in cli.run("get", "definitions").stderr
+    assert cli.run("get", "runs").stderr.startswith("No runs yet: ")
+    assert cli.run("get", "tasks", "--state", "failed").stderr == "No tasks fit these options.\n"
+    assert cli.json("get", "mappings") == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["get", "definitions", "authord"],
+        ["get", "runs", "-D", "authord"],
+        ["dlq", "list", "-D", "authord"],
+        ["dlq", "redrive", "-D", "authord"],
+        ["pause", "authord"],
+        ["dedupe", "show", "-D", "authord", "-k", "x", "-k", "y"],
+        ["runs", "rerun", "--failed", "-D", "authord"],
+    ],
+)
+def test_every_command_tells_an_unknown_definition_in_the_same_words(cli: Cli, command: list[str]) -> None:
+    cli.run("apply", "-f", "-", given=DEFINITION.format(name="authored", description="x"))
+    told = cli.run(*command, status=1).stderr
+    assert told.startswith("There is no definition named 'authord' (did you mean 'authored'?).")
+
+
+def test_a_namespace_that_is_missing_is_not_taken_for_runs_that_never_started(cli: Cli) -> None:
+    cli.run("apply", "-f", "-", given=DEFINITION.format(name="asked", description="x"))
+    event = EVENTS.splitlines()[0]
+    explain = "explain", "--event", "-", "-D", "asked"
+    assert "would_start" in cli.run(*explain, given=event).stdout
+    told = cli.run(*explain, given=event, status=1, TASKFACTORY_TEMPORAL_NAMESPACE="nowhere").stderr
+    assert "has no namespace 'nowhere'. `taskfactory migrate` creates it" in told
+    told = cli.run(*explain, given=event, status=1, TASKFACTORY_TEMPORAL_ADDRESS="127.0.0.1:1").stderr
+    assert told.startswith("Temporal at 127.0.0.1:1 could not be used: ")
+
+
 @pytest.mark.parametrize("wire_format", ["structured", "binary", "avro"])
 def test_events_are_sent_and_tail_reads_what_a_topic_holds(cli: Cli, stack: Stack, wire_format: str) -> None:
     topic = stack.topic("events")
     sent = cli.run("events", "send", "-f", "-", "--topic", topic, "--format", wire_format, given=EVENTS)
     assert sent.stdout.startswith(f"sent 3 events to {topic} at ")
-    tail = ["outcomes", "tail", "--from-beginning", "--format", "json", "--timeout", "30"]
+    tail = ["outcomes", "tail", "--from-beginning", "-o", "json", "--timeout", "30"]
     read = cli.run(*tail, "--count", "3", TASKFACTORY_OUTCOMES_TOPIC=topic).stdout.splitlines()
     assert [json.loads(line)["id"] for line in read] == ["0", "1", "2"]
 
@@ -175,3 +214,28 @@ def test_the_author_is_recorded(cli: Cli) -> None:
     cli.run("apply", "-f", "-", given=DEFINITION.format(name="authored", description="x"))
     (row,) = cli.json("get", "definitions", "authored")
     assert row["created_by"] == getpass.getuser()
+
+
+FAILED_RUNS = """
+INSERT INTO activity_runs (run_id, activity_id, activity_name, version, generation, owner, state, dedupe_strategy,
+    dedupe_key, trigger, event_attributes, event_digest, event_source, event_id, event_type, task_count, started_at,
+    ended_at)
+SELECT 'run-' || n, d.id, d.name, 1, 1, gen_random_uuid(), 'failed', 'event_id', 'k',
+    '{"source": "/shop", "id": "1", "type": "order.placed"}', '{}', '', '/shop', '1', 'order.placed', 0, now(), now()
+FROM generate_series(1, 11) AS n, activity_definitions AS d
+"""
+
+
+def test_rerunning_more_than_ten_runs_wants_a_yes(stack: Stack) -> None:
+    cli = Cli(stack)
+    cli.run("migrate")
+    cli.run("apply", "-f", "-", given=DEFINITION.format(name="rerun", description="fails"))
+    with psycopg.connect(cli.database) as connection:
+        connection.execute(FAILED_RUNS)
+    asked = cli.run("runs", "rerun", "--failed", status=2)
+    assert "11 failed runs would be run again; add --yes to do it, or --dry-run" in asked.stderr
+    for given in ("--yes", "--dry-run"):
+        # Their events are nowhere, so they can't be run again; but that was tried.
+        assert cli.run("runs", "rerun", "--failed", given, status=1).stdout.splitlines()[-1].startswith("11 ")
+    few = ["--run", "run-1", "--run", "run-2"]
+    assert cli.run("runs", "rerun", *few, status=1).stdout.splitlines()[-1].startswith("2 ")

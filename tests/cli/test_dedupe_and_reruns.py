@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from taskfactory.cli.dedupe import generations_table, key_from
+from taskfactory.cli.errors import BadInput
 from taskfactory.cli.main import app
 from taskfactory.cli.runs import reruns_table, summary
 from taskfactory.definitions import DedupeKey
@@ -41,14 +42,22 @@ def test_a_key_is_given_by_its_parts(strategy: str, parts: list[str], value: str
     assert key_from(strategy, parts, value) == DedupeKey(strategy, key)
 
 
+@pytest.mark.parametrize("value", ['{"a":NaN}', "-Infinity", "1e999", "{"])
+def test_a_key_that_is_no_json_is_bad_input(value: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        key_from("expression", [], value)
+    assert str(refused.value).startswith(f"--key-json {value}: ")
+    assert str(refused.value).endswith("; allowed is a JSON value, such as 17")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ([], "say which runs: --failed (with --since, --until, --definition), or --run ID"),
-        (["--failed", "--since", "soon"], "--since soon: allowed are a duration back from now such as 2h"),
-        (["--failed", "--until", "2026-01-01"], "--until 2026-01-01: allowed are "),
-        (["--failed", "--rate", "0"], "--rate 0: allowed is a number of starts per second above 0"),
-        (["--failed", "--rate", "5/m"], "--rate 5/m: allowed is "),
+        (["--failed", "--since", "soon"], "--since: found 'soon'; allowed are a duration back from now such as 2h"),
+        (["--failed", "--until", "2026-01-01"], "--until: found '2026-01-01'; allowed are "),
+        (["--failed", "--rate", "0"], "--rate: found '0'; allowed is a number per second above 0"),
+        (["--failed", "--rate", "5/m"], "--rate: found '5/m'; allowed is "),
     ],
 )
 def test_a_selection_that_says_nothing_is_refused(arguments: list[str], said: str) -> None:

@@ -10,7 +10,7 @@ from taskfactory.cli.errors import OperationFailed
 from taskfactory.cli.kafka import kafka
 from taskfactory.cli.main import OWN_COMMANDS, app
 from taskfactory.cli.plugins import resolve
-from taskfactory.cli.settings import reaching
+from taskfactory.cli.variables import reaching
 from taskfactory.runtime import KafkaSettings
 
 runner = CliRunner()

@@ -148,7 +148,7 @@ def test_a_run_whose_row_is_gone_is_missed(audited: Platform) -> None:
     with _without(audited, "activity_runs", "run_id = %s", run_id):
         done = audited.run("audit", "-t", audited.topic, "--from", "earliest", check=False)
         assert done.returncode == 1
-        assert "DOES NOT ADD UP: 1 discrepancies" in done.stdout
+        assert "DOES NOT ADD UP: 1 discrepancy in 22 records" in done.stdout
         [found] = _audit(audited)["discrepancies"]
     assert (found["trouble"], found["definition"]) == ("run_missing", "late")
     assert run_id in found["expected"]
@@ -188,6 +188,20 @@ def test_a_run_that_no_record_explains_is_found(audited: Platform) -> None:
         _execute(audited, "DELETE FROM activity_runs WHERE run_id = 'made-up'")
 
 
+def test_a_run_of_an_earlier_topic_of_the_name_is_counted_and_accuses_nobody(audited: Platform) -> None:
+    columns = RUN_COLUMNS.replace("event_id", "'old'").replace("started_at", "started_at - interval '1 hour'")
+    made_up = f"INSERT INTO activity_runs (run_id, {RUN_COLUMNS}) SELECT 'made-up', {columns} FROM activity_runs"
+    _execute(audited, f"{made_up} WHERE activity_name = 'late' LIMIT 1")
+    try:
+        done = audited.run("audit", "-t", audited.topic, "--from", "earliest")
+        found = _audit(audited)
+    finally:
+        _execute(audited, "DELETE FROM activity_runs WHERE run_id = 'made-up'")
+    assert "earlier topic: 1 runs and dead letters name these offsets" in done.stdout
+    assert (found["verdict"], found["of_earlier_topic"]) == ("balanced", 1)
+    assert _audit(audited)["of_earlier_topic"] == 0
+
+
 def test_dead_letters_that_are_not_on_their_topic_are_missed(audited: Platform, stack: RunningStack) -> None:
     env, audited.env = audited.env, {**audited.env, "TASKFACTORY_DLQ_TOPIC": stack.topic("empty")}
     try:
@@ -218,7 +232,7 @@ def test_bad_positions_and_topics_are_told_in_a_sentence(audited: Platform) -> N
     done = audited.run("audit", "-t", audited.topic, "--from", "yesterday", check=False)
     assert (done.returncode, "allowed are earliest" in done.stderr) == (2, True)
     done = audited.run("audit", "-t", "no-such-topic", "--from", "earliest", check=False)
-    assert (done.returncode, "there is no topic 'no-such-topic'" in done.stderr) == (1, True)
+    assert (done.returncode, "There is no topic 'no-such-topic' at " in done.stderr) == (1, True)
 
 
 def test_explain_says_of_a_record_what_became_of_it(audited: Platform) -> None:

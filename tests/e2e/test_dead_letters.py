@@ -106,7 +106,7 @@ def test_dead_letters_are_found_redriven_when_mended_and_discarded(troubled: Pla
 
     # Redriven too early: it stays, with one attempt more.
     failed = call(platform, "dlq", "redrive", "-D", "strict", status=1)
-    assert failed.stderr == "1 of 1 letters failed.\n"
+    assert failed.stderr.startswith("Left on the list: 1 of 1; ")
     assert "when_error" in failed.stdout
     [letter] = letters(platform, "-D", "strict")
     assert (letter["id"], letter["attempts"], letter["reason"]) == (of_strict, 2, "when_error")
@@ -134,7 +134,8 @@ def test_dead_letters_are_found_redriven_when_mended_and_discarded(troubled: Pla
 
     # Discarded, with the reason why.
     call(platform, "dlq", "discard", "--id", of_record, status=2)
-    assert call(platform, "dlq", "discard", "--id", of_record, "--because", "a test").stdout == "discarded 1\n"
+    discarded = call(platform, "dlq", "discard", "--id", of_record, "--because", "a test")
+    assert discarded.stdout == "discarded 1 dead letter\n"
     assert letters(platform) == []
     assert "by " in call(platform, "dlq", "show", of_record).stdout
     assert platform.scalar("SELECT reason FROM dead_letter_resolutions WHERE letter_id = %s", of_record) == "a test"
@@ -161,7 +162,7 @@ def test_a_record_that_can_be_read_now_starts_all_that_match(make_platform: Call
 
 def test_a_paused_definitions_letters_wait_for_it(troubled: Platform) -> None:
     platform = troubled
-    call(platform, "pause", "strict", "--reason", "being mended")
+    call(platform, "pause", "strict", "--because", "being mended")
     refused = call(platform, "dlq", "redrive", "-D", "strict", status=1)
     assert "strict is paused: `taskfactory resume strict` first" in refused.stdout
     [letter] = letters(platform, "-D", "strict")

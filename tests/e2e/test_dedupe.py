@@ -175,7 +175,7 @@ def test_a_released_key_fires_once_more_whatever_its_strategy(platform: Platform
     order = {"event-id": ["--key", "/tests", "--key", "event-a"], "subject": ["--key", "order-1"]}
     for name in RUNS:
         key = order.get(name.rpartition("-")[0], ["--key-json", "1"])
-        released = platform.run("dedupe", "release", "--definition", name, *key, "--reason", "the flood")
+        released = platform.run("dedupe", "release", "--definition", name, *key, "--because", "the flood")
         assert released.stdout.endswith(f"of {name}; generation 2\n")
         repeated = platform.run("dedupe", "release", "--definition", name, *key)
         assert "is released already, and no event with it has come since; generation 2" in repeated.stdout

@@ -62,7 +62,7 @@ def test_history_is_started_once_for_a_definition_that_did_not_exist_was_paused_
     assert (again["started"], again["already_started"]) == (0, 12)
 
     # Paused: what matches meanwhile is left for a replay, which need not wait for the resumption.
-    assert call(platform, "pause", "late", "--reason", "maintenance").stdout == "paused late\n"
+    assert call(platform, "pause", "late", "--because", "maintenance").stdout == "paused late\n"
     assert call(platform, "pause", "late").stdout == "late was paused already\n"
     states = {row["name"]: row["state"] for row in call_for_json(platform, "get", "definitions")}
     assert states == {"first": "enabled", "late": "paused"}
@@ -95,7 +95,7 @@ def test_what_a_replay_fails_on_becomes_dead_letters_of_that_definition(platform
     platform.send([event(1, data={"limit": 5}), event(2, data={})])
     apply(platform, "strict", more=', when: "event.data.limit > 1"')
     done = call(platform, "replay", "-D", "strict", "-t", platform.topic, "--from", "earliest", status=1)
-    assert done.stderr.startswith("strict failed on 1 records; `taskfactory dlq list -D strict` says why.")
+    assert done.stderr.startswith("strict failed on 1 record; `taskfactory dlq list -D strict` says why.")
     [letter] = call_for_json(platform, "dlq", "list", "-D", "strict")
     assert (letter["reason"], letter["attempts"]) == ("when_error", 1)
 
@@ -111,7 +111,7 @@ def test_a_replay_says_what_can_not_be_replayed(platform: Platform) -> None:
     assert "--from: found 'yesterday'; allowed are earliest, latest" in refused("-D", "narrow", *asked, "yesterday")
     assert "--to: found 'x'" in refused("-D", "narrow", *asked, "1h", "--to", "x")
     apply(platform, "wide")
-    assert "there is no topic 'nowhere'" in refused("-D", "wide", "-t", "nowhere", "--from", "earliest", status=1)
+    assert "There is no topic 'nowhere' at " in refused("-D", "wide", "-t", "nowhere", "--from", "earliest", status=1)
     assert "has no partition 9" in refused("-D", "wide", *asked, "earliest", "--partition", "9", status=1)
 
 

@@ -44,6 +44,11 @@ class DeadLetter:
         record, definition = self.record, self.definition
         return _id(record.topic, record.partition, record.offset, definition.id if definition else None)
 
+    @property
+    def key(self) -> str:
+        """The id and the record's timestamp: what tells it from a letter of an earlier topic of that name."""
+        return _key(self.id, self.record.timestamp)
+
     def headers(self) -> list[tuple[str, bytes | None]]:
         """The original headers, then `taskfactory_dlq_*`; those of an earlier dead letter are replaced."""
         return original_headers(self.record) + self.added_headers()
@@ -95,8 +100,13 @@ class StoredLetter:
     """Partition and offset on the dead letter topic."""
 
     @property
+    def key(self) -> str:
+        """As `DeadLetter.key`: resolutions are kept under it."""
+        return _key(self.id, self.timestamp)
+
+    @property
     def newness(self) -> tuple[int, int]:
-        """The newest record of an id is the one for which this is largest.
+        """The newest record of a key is the one for which this is largest.
 
         Attempts come first: a record that is read again writes its first attempt again.
         """
@@ -164,6 +174,10 @@ def original_headers(record: Record) -> list[tuple[str, bytes | None]]:
 def _id(topic: str, partition: int, offset: int, definition_id: str | None) -> str:
     parts = [topic, str(partition), str(offset)]
     return "/".join(parts if definition_id is None else [*parts, definition_id])
+
+
+def _key(letter_id: str, timestamp: int | None) -> str:
+    return f"{letter_id}@{'-' if timestamp is None else timestamp}"
 
 
 def _earlier_attempts(record: Record) -> int:

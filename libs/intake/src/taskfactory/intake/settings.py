@@ -3,14 +3,18 @@
 from pydantic import Field
 
 from taskfactory.intake.decisions import DecisionLimits
-from taskfactory.runtime import KafkaSettings, SchemaRegistrySettings, TopicSettings
+from taskfactory.runtime import CommaList, KafkaSettings, SchemaRegistrySettings, TopicSettings
 
 MIB = 1024 * 1024
 
 
 class IntakeSettings(KafkaSettings, SchemaRegistrySettings, TopicSettings):
-    """Limits of records and runs, and what it takes to read records."""
+    """Which records are ingress's, limits of records and runs, and what it takes to read records."""
 
+    kafka_topics: CommaList = Field(("events",), min_length=1)
+    """Topics that ingress consumes; a name that starts with `^` is a regular expression."""
+    kafka_group_id: str = Field("taskfactory-ingress", min_length=1)
+    """Ingress's consumer group. Keep it stable: a new name reads every topic from its start."""
     max_event_bytes: int = Field(MIB, ge=1)
     """A larger record value is dead-lettered as `too_large` without being decoded."""
     max_hops: int = Field(10, ge=0)

@@ -4,12 +4,13 @@ import getpass
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput
+from taskfactory.cli.options import Files
 from taskfactory.cli.settings import CliSettings
 from taskfactory.definitions import ActivityDefinition, Documents, InvalidDefinitions, TopicMapping, load_documents
 from taskfactory.registry import DefinitionStore
@@ -18,10 +19,7 @@ SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 
 
 def apply(
-    file: Annotated[
-        list[str],
-        typer.Option("--file", "-f", help="File, folder (its *.yaml, *.yml, *.json), or - for stdin; repeatable."),
-    ],
+    file: Files,
 ) -> None:
     """Register activity definitions and topic mappings from files: all of them, or none.
 

@@ -3,16 +3,20 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
 from sqlalchemy import Engine
 
 from taskfactory.cli.database import registry
-from taskfactory.cli.errors import BadInput, OperationFailed
-from taskfactory.cli.inspection import InspectionSettings, event_reader, history, progress, temporal
-from taskfactory.cli.output import Output, Table, show
+from taskfactory.cli.history import history
+from taskfactory.cli.named import definition_named
+from taskfactory.cli.options import From, OnlyDefinition, OnlyPartitions, To, TopicOption, between
+from taskfactory.cli.output import Output, OutputOption, Table, counted, show
+from taskfactory.cli.progress import progress
+from taskfactory.cli.reading import event_reader
+from taskfactory.cli.settings import CliSettings
+from taskfactory.cli.temporal import temporal
 from taskfactory.intake.audit import (
     Auditor,
     Disposition,
@@ -27,7 +31,7 @@ from taskfactory.intake.audit import (
 )
 from taskfactory.intake.executions import TemporalExecutions
 from taskfactory.intake.history import History
-from taskfactory.intake.positions import InvalidPosition, Position, parse_position
+from taskfactory.intake.positions import Position
 from taskfactory.registry import DefinitionStore, Evidence, IngressRevisions
 
 SHOWN_DISCREPANCIES: Final = 20
@@ -38,15 +42,17 @@ NOT_PROVEN: Final = 3
 
 
 def audit(  # noqa: PLR0913 -- one parameter per option
-    topic: Annotated[str, typer.Option("--topic", "-t", help="The topic to read again.")],
-    start: Annotated[str, typer.Option("--from", help="earliest, an offset, a time, or a duration back such as 7d.")],
-    end: Annotated[str, typer.Option("--to", help="latest, an offset, a time, or a duration back.")] = "latest",
+    topic: TopicOption,
+    start: From,
+    end: To = "latest",
     *,
-    partition: Annotated[list[int] | None, typer.Option(min=0, help="Only this partition; repeatable.")] = None,
-    definition: Annotated[str | None, typer.Option("--definition", "-D", help="Only this definition.")] = None,
-    group: Annotated[str | None, typer.Option(help="Ingress's consumer group; default: the one that is set.")] = None,
+    partition: OnlyPartitions = None,
+    definition: OnlyDefinition = None,
+    group: Annotated[
+        str | None, typer.Option("--group", help="Ingress's consumer group, if not TASKFACTORY_KAFKA_GROUP_ID.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every definition and every discrepancy.")] = False,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Read a topic again and prove that every record is accounted for.
 
@@ -56,11 +62,10 @@ def audit(  # noqa: PLR0913 -- one parameter per option
     Exit status: 0 the books balance, 1 something does not add up, 3 nothing contradicts but not everything could be
     proven (records that were removed, or from before there was a log of revisions; dead letters that were removed).
     """
-    now = datetime.now(UTC)
-    begin, until = _position("--from", start, now), _position("--to", end, now)
-    settings = InspectionSettings()
+    begin, until = between(start, end)
+    settings = CliSettings()
     with history(settings) as past, registry(settings) as engine:
-        activity = None if definition is None else _definition_id(engine, definition)
+        activity = None if definition is None else definition_named(engine, definition).id
         scope = _scope(
             settings, past, engine, topic, begin, until, partition, group or settings.kafka_group_id, activity
         )
@@ -72,22 +77,8 @@ def audit(  # noqa: PLR0913 -- one parameter per option
         raise typer.Exit(NOT_PROVEN)
 
 
-def _position(option: str, text: str, now: datetime) -> Position:
-    try:
-        return parse_position(text, now)
-    except InvalidPosition as error:
-        raise BadInput([f"{option}: {error}"]) from error
-
-
-def _definition_id(engine: Engine, name: str) -> str:
-    rows = DefinitionStore(engine).list(name)
-    if not rows:
-        raise OperationFailed(f"There is no definition named {name!r}.", "`taskfactory get definitions` lists all.")
-    return rows[0].id
-
-
 def _scope(  # noqa: PLR0913, PLR0917 -- what an audit is about
-    settings: InspectionSettings,
+    settings: CliSettings,
     past: History,
     engine: Engine,
     topic: str,
@@ -112,15 +103,13 @@ def _scope(  # noqa: PLR0913, PLR0917 -- what an audit is about
     )
 
 
-async def _audit(
-    settings: InspectionSettings, past: History, engine: Engine, scope: Scope, definition: str | None
-) -> Report:
+async def _audit(settings: CliSettings, past: History, engine: Engine, scope: Scope, definition: str | None) -> Report:
     evidence = Evidence(engine)
     versions = Versions(evidence, DefinitionStore(engine), scope.topic, definition)
-    executions = TemporalExecutions(await temporal(settings))
-    async with event_reader(settings) as reader:
-        auditor = Auditor(scope, Expectations(versions, reader, settings.limits()), versions, evidence, executions)
-        with progress(f"auditing {scope.topic}") as report:
+    async with temporal(settings) as client, event_reader(settings) as reader:
+        expectations = Expectations(versions, reader, settings.decision_limits)
+        auditor = Auditor(scope, expectations, versions, evidence, TemporalExecutions(client))
+        with progress("offsets audited") as report:
             return await auditor.audit(past, report)
 
 
@@ -130,7 +119,7 @@ def _show(report: Report, output: Output, definition: str | None, *, everything:
         return
     for read in report.partitions:
         typer.echo(
-            f"{read.offsets}: {read.records} records"
+            f"{read.offsets}: {counted(read.records, 'record')}"
             if len(read.offsets)
             else f"{read.offsets.topic}/{read.partition}: nothing"
         )
@@ -139,13 +128,15 @@ def _show(report: Report, output: Output, definition: str | None, *, everything:
         typer.echo("")
         show(output, rows_table(rows), [])
     if hidden := len({row.definition for row in report.rows} - {row.definition for row in rows}):
-        typer.echo(f"\n{hidden} more definitions took none of these records; --all shows them too")
+        typer.echo(f"\n{counted(hidden, 'more definition')} took none of these records; --all shows them too")
     if report.discrepancies:
         typer.echo("")
         shown = report.discrepancies if everything else report.discrepancies[:SHOWN_DISCREPANCIES]
         show(output, _discrepancies_table(shown), [])
         if more := len(report.discrepancies) - len(shown):
             typer.echo(f"… and {more} more; --all shows them too")
+    if not report.partitions:
+        typer.echo("no record lies between --from and --to")
     typer.echo("")
     for line in _verdict(report):
         typer.echo(line)
@@ -221,8 +212,8 @@ def _unproven(report: Report) -> list[str]:
         for offsets in read.unreadable
     ]
     lines += [
-        f"no activation log: {read.unlogged} records of partition {read.partition} are covered by no line of the log "
-        "of revisions (they are from before there was one, or this group never read them)"
+        f"no activation log: {counted(read.unlogged, 'record')} of partition {read.partition} covered by no line of "
+        "the log of revisions (from before there was one, or this group never read them: see --group)"
         for read in report.partitions
         if read.unlogged
     ]
@@ -239,15 +230,26 @@ def _verdict(report: Report) -> list[str]:
         )
     if later := sum(row.later for row in report.rows):
         lines.append(f"later: {later}, taken up again by a replay, a redrive or a rerun")
+    if report.earlier:
+        lines.append(
+            f"earlier topic: {report.earlier} runs and dead letters name these offsets and came of records of an "
+            "earlier topic of this name, before it was created again; they prove nothing here"
+        )
     if in_flight := sum(row.counts.get(Disposition.IN_FLIGHT, 0) for row in report.rows):
-        lines.append(f"in flight: {in_flight}, not done yet; audit again later to prove them too")
-    records = sum(read.records for read in report.partitions)
+        lines.append(
+            f"in flight: {in_flight:,} not done yet, a record once for each definition; audit again later to prove them"
+        )
+    records = counted(sum(read.records for read in report.partitions), "record")
+    found = f"{len(report.discrepancies):,} discrepanc{'y' if len(report.discrepancies) == 1 else 'ies'}"
     if report.discrepancies:
-        lines.append(f"DOES NOT ADD UP: {len(report.discrepancies)} discrepancies in {records} records")
+        lines += [
+            f"DOES NOT ADD UP: {found} in {records}",
+            "`taskfactory explain` says what is known of one record; docs/explain.md what each trouble means",
+        ]
     elif _unproven(report):
-        lines.append(f"NOT PROVEN: nothing contradicts in {records} records, but not everything could be looked at")
+        lines.append(f"NOT PROVEN: nothing contradicts in {records}, but not everything could be looked at")
     else:
-        lines.append(f"BALANCED: {records} records, all accounted for")
+        lines.append(f"BALANCED: {records}, all accounted for")
     return lines
 
 
@@ -282,4 +284,5 @@ def _value(report: Report) -> dict[str, Any]:
             for item in report.discrepancies
         ],
         "dead_letters_lost": report.letters_lost,
+        "of_earlier_topic": report.earlier,
     }

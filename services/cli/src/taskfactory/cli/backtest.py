@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,28 +11,29 @@ from taskfactory.cli.apply import read_documents
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput
 from taskfactory.cli.get import moment
-from taskfactory.cli.inspection import InspectionSettings, event_reader, history, progress
-from taskfactory.cli.output import Output, Table, show
+from taskfactory.cli.history import history
+from taskfactory.cli.options import Files, From, OnlyPartitions, To, TopicOption, between
+from taskfactory.cli.output import Output, OutputOption, Table, counted, show
+from taskfactory.cli.progress import progress
+from taskfactory.cli.reading import event_reader
+from taskfactory.cli.settings import CliSettings
 from taskfactory.definitions import TopicMapping
-from taskfactory.intake import InForce, Record
+from taskfactory.intake import InForce, Record, load_in_force
 from taskfactory.intake.backtest import Backtest, Draft, Examples, Report, Tally
 from taskfactory.intake.history import OffsetRange
-from taskfactory.intake.positions import InvalidPosition, Position, parse_position
-from taskfactory.registry import DefinitionStore
 
 
 def backtest(  # noqa: PLR0913 -- one parameter per option
-    file: Annotated[
-        list[str],
-        typer.Option("--file", "-f", help="File or folder with definitions, or - for stdin; repeatable."),
-    ],
-    topic: Annotated[str, typer.Option("--topic", "-t", help="The topic whose history they are tried on.")],
-    since: Annotated[str, typer.Option(help="earliest, an offset, a time, or a duration back such as 7d.")] = "7d",
-    until: Annotated[str, typer.Option(help="latest, an offset, a time, or a duration back.")] = "latest",
+    file: Files,
+    topic: TopicOption,
+    start: From = "7d",
+    end: To = "latest",
     *,
-    partition: Annotated[list[int] | None, typer.Option(min=0, help="Only this partition; repeatable.")] = None,
-    limit_examples: Annotated[int, typer.Option(min=0, max=1000, help="Examples of each kind at most.")] = 5,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE,
+    partition: OnlyPartitions = None,
+    limit_examples: Annotated[
+        int, typer.Option("--limit-examples", min=0, max=1000, help="Examples of each kind at most.")
+    ] = 5,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Try definitions on a topic's history, without starting or writing anything.
 
@@ -44,36 +44,28 @@ def backtest(  # noqa: PLR0913 -- one parameter per option
     documents = read_documents(file)
     if not documents.definitions:
         raise BadInput([f"no definitions in {', '.join(file)}; mappings alone can't be tried"])
-    now = datetime.now(UTC)
-    start, end = _position("--since", since, now), _position("--until", until, now)
-    settings = InspectionSettings()
+    first, last = between(start, end)
+    settings = CliSettings()
     in_force = _in_force(settings, documents.mappings)
     active = {item.definition.name: item for item in in_force.definitions.definitions}
     drafts = [Draft(draft, active.get(draft.name)) for draft in documents.definitions]
-    test = Backtest(drafts, topic, settings.limits(), limit_examples)
-    with history(settings) as past, progress(f"reading {topic}") as report:
-        spans = past.spans(topic, start, end, partition)
+    test = Backtest(drafts, topic, settings.decision_limits, limit_examples)
+    with history(settings) as past, progress("offsets read") as report:
+        spans = past.spans(topic, first, last, partition)
         reading = past.read(spans, report)
         asyncio.run(_try(settings, test, in_force, reading))
     _show(test, topic, [span.offsets for span in spans if len(span.offsets)], reading.unreadable, output)
 
 
-def _position(option: str, text: str, now: datetime) -> Position:
-    try:
-        return parse_position(text, now)
-    except InvalidPosition as error:
-        raise BadInput([f"{option}: {error}"]) from error
-
-
-def _in_force(settings: InspectionSettings, mappings: Sequence[TopicMapping]) -> InForce:
+def _in_force(settings: CliSettings, mappings: Sequence[TopicMapping]) -> InForce:
     """What is in force, with these mappings instead of those of the same topics."""
     with registry(settings) as engine:
-        in_force = InForce.nothing().updated(DefinitionStore(engine).changes(None))
+        in_force = load_in_force(engine)
     return replace(in_force, mappings={**in_force.mappings, **{each.topic: each for each in mappings}})
 
 
 async def _try(
-    settings: InspectionSettings, test: Backtest, in_force: InForce, history_of: Iterable[Sequence[Record]]
+    settings: CliSettings, test: Backtest, in_force: InForce, history_of: Iterable[Sequence[Record]]
 ) -> None:
     async with event_reader(settings) as reader:
         for batch in history_of:
@@ -103,7 +95,10 @@ def _show(
         typer.echo(f"not read: {offsets}, removed by the topic's retention")
     reasons = "".join(f", {count} {reason}" for reason, count in sorted(test.unreadable.items()))
     passed_over = f", {test.passed_over} passed over by the mapping" if test.passed_over else ""
-    typer.echo(f"{test.records} records, {test.evaluated} evaluated{passed_over}{reasons}")
+    if not test.records:
+        typer.echo(f"{topic} has no records between --from and --to")
+        return
+    typer.echo(f"{counted(test.records, 'record')}: {test.evaluated:,} evaluated{passed_over}{reasons}")
     for report in test.reports:
         _show_report(report, topic)
 
@@ -116,7 +111,8 @@ def _show_report(report: Report, topic: str) -> None:
         typer.echo(f"it reads {', '.join(draft.trigger.topics or ())} and not {topic}: none of this would start it")
     tallies = [("draft", report.proposed)] + ([("in force", report.present)] if report.present else [])
     show(Output.TABLE, tallies_table(tallies), [])
-    typer.echo(f"added {report.added.count}, removed {report.removed.count}" if active else "")
+    if active is not None:
+        typer.echo(f"added {report.added.count:,}, removed {report.removed.count:,}")
     _show_examples(report)
 
 

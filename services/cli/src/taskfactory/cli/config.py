@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 
 from taskfactory.cli.errors import BadInput
-from taskfactory.cli.output import Output, Table, show
+from taskfactory.cli.output import Output, OutputOption, Table, show
 from taskfactory.cli.plugins import SERVICES, SETTINGS, plugins
-from taskfactory.cli.settings import variable
+from taskfactory.cli.variables import variable
 from taskfactory.runtime.settings import masked
 
 
@@ -29,7 +29,7 @@ class Setting:
 
 def config(
     service: Annotated[str | None, typer.Argument(help="Only this service; default: all that are installed.")] = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Show the settings in force, and where each comes from.
 
@@ -80,4 +80,6 @@ def _flat(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], 
 def _text(value: Any) -> str:
     if value is None or value in ({}, []):
         return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)

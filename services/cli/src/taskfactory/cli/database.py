@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from taskfactory.cli.errors import BadInput, OperationFailed
-from taskfactory.cli.settings import reaching
+from taskfactory.cli.variables import reaching
 from taskfactory.registry import Refused, open_engine
 from taskfactory.runtime.settings import DatabaseSettings, masked
 

@@ -11,17 +11,18 @@ from sqlalchemy import Engine
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput, OperationFailed
 from taskfactory.cli.get import moment
-from taskfactory.cli.output import Output, Table, show
+from taskfactory.cli.named import definition_named
+from taskfactory.cli.options import Because, DefinitionOption, DryRun
+from taskfactory.cli.output import Output, OutputOption, Table, show
 from taskfactory.cli.settings import CliSettings
 from taskfactory.definitions import DedupeKey
 from taskfactory.definitions.dedupe import EVENT_ID, EXPRESSION, SUBJECT, canonical_json
-from taskfactory.registry import ByHand, DedupeStore, DefinitionRow, DefinitionStore, GenerationRow, KeyNeverSeen
+from taskfactory.registry import ByHand, DedupeStore, DefinitionRow, GenerationRow, KeyNeverSeen
 
 app = typer.Typer(
     name="dedupe", help="Show dedupe keys, and let one fire again.", no_args_is_help=True, add_completion=False
 )
 
-Definition = Annotated[str, typer.Option("--definition", "-D", help="The definition's name.")]
 Key = Annotated[
     list[str] | None,
     typer.Option(
@@ -46,12 +47,12 @@ def dedupe() -> None:
 
 @app.command()
 def release(
-    definition: Definition,
+    definition: DefinitionOption,
     key: Key = None,
     key_json: KeyJson = None,
-    reason: Annotated[str | None, typer.Option(help="Kept with the release.")] = None,
+    because: Because = None,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Let one key of a definition fire once more, for whichever event with it comes next.
 
@@ -60,7 +61,7 @@ def release(
     """
     with registry(CliSettings()) as engine:
         row, asked = _find(engine, definition, key or [], key_json)
-        by = ByHand(getpass.getuser(), reason)
+        by = ByHand(getpass.getuser(), because)
         try:
             released = DedupeStore(engine).release(row.id, asked, by, dry_run=dry_run)
         except KeyNeverSeen:
@@ -76,10 +77,10 @@ def release(
 
 @app.command("show")
 def show_key(
-    definition: Definition,
+    definition: DefinitionOption,
     key: Key = None,
     key_json: KeyJson = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Show the generations of one key: who opened them, their newest window, and the run that has it."""
     with registry(CliSettings()) as engine:
@@ -126,9 +127,11 @@ def key_from(strategy: str, parts: Sequence[str], value_json: str | None) -> Ded
     given: list[Any] = list(parts)
     if value_json is not None and strategy == EXPRESSION:
         try:
-            given.append(json.loads(value_json))
+            value = json.loads(value_json)
+            canonical_json(value)  # Python reads NaN and 1e999 too, of which no key is made
         except ValueError as error:
-            raise BadInput([f"--key-json {value_json}: {error}"]) from error
+            raise BadInput([f"--key-json {value_json}: {error}; allowed is a JSON value, such as 17"]) from error
+        given.append(value)
     elif value_json is not None:
         raise BadInput([f"--key-json: this definition's keys are made of {strategy}; use {HOW[strategy]}"])
     if len(given) != wanted:
@@ -140,13 +143,9 @@ def key_from(strategy: str, parts: Sequence[str], value_json: str | None) -> Ded
 def _find(
     engine: Engine, definition: str, parts: Sequence[str], value_json: str | None
 ) -> tuple[DefinitionRow, DedupeKey]:
-    rows = DefinitionStore(engine).list(definition)
-    if not rows:
-        raise OperationFailed(
-            f"There is no definition named {definition!r}.", "`taskfactory get definitions` lists all."
-        )
-    strategy = rows[0].dedupe_key_strategy
-    return rows[0], key_from(strategy if strategy in HOW else EXPRESSION, parts, value_json)
+    row = definition_named(engine, definition)
+    strategy = row.dedupe_key_strategy
+    return row, key_from(strategy if strategy in HOW else EXPRESSION, parts, value_json)
 
 
 def _shown(key: DedupeKey) -> str:

@@ -4,19 +4,13 @@ import asyncio
 import getpass
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from taskfactory.cli.disposing import (
-    DEFAULT_RATE,
-    Interrupted,
-    disposing,
-    positions_told,
-    require_consent,
-)
-from taskfactory.cli.errors import BadInput, CommandFailed
+from taskfactory.cli.consent import require_consent
+from taskfactory.cli.disposing import disposing
+from taskfactory.cli.errors import BadInput, CommandFailed, Interrupted
 from taskfactory.cli.letter_desk import Desk, nothing_fits, open_desk
 from taskfactory.cli.letters_shown import (
     as_value,
@@ -27,7 +21,8 @@ from taskfactory.cli.letters_shown import (
     printable,
     with_record,
 )
-from taskfactory.cli.output import Output, Table, show
+from taskfactory.cli.options import DEFAULT_RATE, DryRun, Rate, Since, Until, Yes, moments, per_second
+from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.progress import progress
 from taskfactory.intake import (
     GONE,
@@ -40,8 +35,8 @@ from taskfactory.intake import (
     StoredLetter,
     in_parallel,
     load_in_force,
-    parse_moment,
 )
+from taskfactory.intake.positions import MAX_OFFSET, MAX_PARTITION
 from taskfactory.registry import Resolution
 
 app = typer.Typer(
@@ -49,17 +44,13 @@ app = typer.Typer(
 )
 
 Ids = Annotated[list[str] | None, typer.Option("--id", help="The letter with this id; repeatable.")]
-Reason = Annotated[str | None, typer.Option(help="Letters with this reason code.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Letters with this reason code.")]
 Definition = Annotated[str | None, typer.Option("--definition", "-D", help="Letters of this definition.")]
-Since = Annotated[str | None, typer.Option(help="Dead-lettered then or later: a time with its zone, or 7d.")]
-Until = Annotated[str | None, typer.Option(help="Dead-lettered before: the same.")]
-Topic = Annotated[str | None, typer.Option(help="Letters that came from this topic.")]
-Partition = Annotated[int | None, typer.Option(min=0, help="… from this partition.")]
-Offset = Annotated[int | None, typer.Option(min=0, help="… with this offset.")]
-Rate = Annotated[float, typer.Option(min=0.001, help="Starts and dead letters per second at most.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would come of it.")]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print it.")]
+Topic = Annotated[str | None, typer.Option("--topic", "-t", help="Letters that came from this topic.")]
+Partition = Annotated[
+    int | None, typer.Option("--partition", "-p", min=0, max=MAX_PARTITION, help="… from this partition.")
+]
+Offset = Annotated[int | None, typer.Option("--offset", min=0, max=MAX_OFFSET, help="… with this offset.")]
 
 
 @app.callback()
@@ -134,29 +125,32 @@ def redrive(  # noqa: PLR0913 -- one parameter per option
     new reason. Ctrl-C is safe: run it again to go on. The status is 0 if all are off the list, 1 if some stay.
     """
     wanted = _filter(ids, reason, definition, since, until, topic, partition, offset)
+    pace = per_second(rate)
     with open_desk() as desk:
         letters = [row.letter for row in reversed(desk.chosen(wanted))]
         in_force = load_in_force(desk.engine)
         only = _definition_id(in_force, definition)
-        what = f"{len(letters):,} dead letters would be redriven"
+        what = f"{counted(len(letters), 'dead letter')} would be redriven"
         require_consent(what, len(letters), given=yes or dry_run)
         results: list[Redriven] = []
         try:
-            asyncio.run(_redrive(desk, letters, in_force, only, results, rate, dry_run=dry_run))
+            asyncio.run(_redrive(desk, letters, in_force, only, results, pace, dry_run=dry_run))
         except KeyboardInterrupt:
             raise Interrupted(
                 [f"Interrupted: {len(results):,} of {len(letters):,} letters are done. Run it again to go on."]
             ) from None
         finally:
-            _show_results(results, output, dry_run=dry_run)
+            if results:  # whatever ends it, what was done is said
+                _show_results(results, output, dry_run=dry_run)
     if left := [item for item in results if item.outcome in {"failed", "refused"}]:
-        raise CommandFailed([f"{len(left):,} of {len(results):,} letters failed."])
+        stay = f"{'Would be left' if dry_run else 'Left'} on the list: {len(left):,} of {len(results):,}"
+        raise CommandFailed([f"{stay}; `taskfactory dlq show ID` says what to do about each."])
 
 
 @app.command()
 def discard(  # noqa: PLR0913 -- one parameter per option
     *,
-    because: Annotated[str, typer.Option(help="Why; kept with the letter.")],
+    because: Annotated[str, typer.Option("--because", help="Why, in your own words; kept with the letter.")],
     ids: Ids = None,
     reason: Reason = None,
     definition: Definition = None,
@@ -174,12 +168,14 @@ def discard(  # noqa: PLR0913 -- one parameter per option
     wanted = _filter(ids, reason, definition, since, until, topic, partition, offset)
     with open_desk() as desk:
         letters = [row.letter for row in desk.chosen(wanted)]
-        require_consent(f"{len(letters):,} dead letters would be discarded", len(letters), given=yes or dry_run)
+        require_consent(
+            f"{counted(len(letters), 'dead letter')} would be discarded", len(letters), given=yes or dry_run
+        )
         if not dry_run:
             desk.resolutions.put(
-                [Resolution(letter.id, letter.attempts, "discarded", because, getpass.getuser()) for letter in letters]
+                [Resolution(letter.key, letter.attempts, "discarded", because, getpass.getuser()) for letter in letters]
             )
-    typer.echo(f"{'would discard' if dry_run else 'discarded'} {len(letters):,}")
+    typer.echo(f"{'would discard' if dry_run else 'discarded'} {counted(len(letters), 'dead letter')}")
 
 
 async def _redrive(  # noqa: PLR0913, PLR0917 -- what the command has found out
@@ -238,11 +234,7 @@ def _filter(  # noqa: PLR0913, PLR0917 -- one parameter per option
     partition: int | None,
     offset: int | None,
 ) -> LetterFilter:
-    now = datetime.now(UTC)
-    with positions_told("--since"):
-        first = None if since is None else parse_moment(since, now)
-    with positions_told("--until"):
-        last = None if until is None else parse_moment(until, now)
+    first, last = moments(since, until)
     return LetterFilter(frozenset(ids or ()), reason, definition, first, last, topic, partition, offset)
 
 

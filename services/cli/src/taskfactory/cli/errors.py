@@ -24,3 +24,9 @@ class BadInput(CommandFailed):
     """What the user gave is wrong: a file, an option, a variable. Nothing was done."""
 
     exit_status = 2
+
+
+class Interrupted(CommandFailed):
+    """Ctrl-C: what was done stays done."""
+
+    exit_status = 130

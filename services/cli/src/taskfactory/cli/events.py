@@ -9,9 +9,9 @@ from typing import Annotated, Final
 import typer
 
 from taskfactory.cli import kafka_setup
-from taskfactory.cli.errors import BadInput, CommandFailed, OperationFailed
-from taskfactory.cli.kafka import has_topic, kafka
-from taskfactory.cli.settings import CliSettings
+from taskfactory.cli.errors import BadInput, CommandFailed
+from taskfactory.cli.kafka import BrokerSettings, has_topic, kafka, no_topic
+from taskfactory.cli.output import counted
 from taskfactory.envelope import EventEnvelope, InvalidEnvelope, decode
 from taskfactory.envelope.kafka import DeliveryFailed, EnvelopeProducer
 
@@ -51,14 +51,12 @@ def send(
     name = "stdin" if file == "-" else file
     numbered = read_events(_lines(file), name)
     envelopes = [envelope for _, envelope in numbered]
-    settings = CliSettings()
+    settings = BrokerSettings()
     with kafka(settings) as admin, EnvelopeProducer(settings.librdkafka()) as producer:
         if not has_topic(admin, topic):
             if not create_topic:
-                raise OperationFailed(
-                    f"There is no topic {topic!r} at {settings.kafka_bootstrap_servers}.",
-                    "Create it, or let --create-topic do it with the broker's defaults.",
-                )
+                hint = "Create it, or let --create-topic do it with the broker's defaults."
+                raise no_topic(admin, topic, settings, hint)
             kafka_setup.create_topic(admin, topic, {})
         try:
             producer.send(topic, envelopes, fmt=wire_format.value)
@@ -68,7 +66,7 @@ def send(
             numbers = [number for number, _ in numbered]
             places = [f"{name}:{numbers[failure.index]}: {failure.reason}" for failure in error.failures]
             raise _NotSent(topic, len(envelopes), places) from error
-    typer.echo(f"sent {len(envelopes)} events to {topic} at {settings.kafka_bootstrap_servers}")
+    typer.echo(f"sent {counted(len(envelopes), 'event')} to {topic} at {settings.kafka_bootstrap_servers}")
 
 
 class _NotSent(CommandFailed):

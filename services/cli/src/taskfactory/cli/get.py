@@ -11,7 +11,9 @@ from sqlalchemy import Engine
 
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput, OperationFailed
-from taskfactory.cli.output import Output, Table, show
+from taskfactory.cli.named import definition_named
+from taskfactory.cli.options import OnlyDefinition
+from taskfactory.cli.output import Output, OutputOption, Table, show
 from taskfactory.cli.settings import CliSettings
 from taskfactory.envelope import Failure
 from taskfactory.registry import (
@@ -58,11 +60,11 @@ def get(  # noqa: PLR0913 -- one parameter per option
     kind: Annotated[Kind, typer.Argument(help="What to show.")],
     name: Annotated[str | None, typer.Argument(help="A definition's name, a mapping's topic, or a run's id.")] = None,
     *,
-    definition: Annotated[str | None, typer.Option(help="Runs and tasks of this definition.")] = None,
-    state: Annotated[str | None, typer.Option(help="Runs or tasks in this state.")] = None,
-    run: Annotated[str | None, typer.Option(help="The run, or the tasks of the run, with this id.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Newest runs or tasks at most.")] = 50,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE,
+    definition: OnlyDefinition = None,
+    state: Annotated[str | None, typer.Option("--state", help="Runs or tasks in this state.")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="The run, or the tasks of the run, with this id.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Newest runs or tasks at most.")] = 50,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Show definitions, mappings, runs or tasks.
 
@@ -88,7 +90,7 @@ def _show_definitions(engine: Engine, name: str | None, output: Output) -> None:
     store = DefinitionStore(engine)
     rows = store.list(name)
     if name is not None and not rows:
-        raise OperationFailed(f"There is no definition named {name!r}.", "`taskfactory get definitions` lists all.")
+        definition_named(engine, name)
     table = Table(
         ("NAME", "VERSION", "STATE", "TRIGGER", "DEDUPE", "UPDATED", "BY", "ID"),
         [
@@ -110,6 +112,8 @@ def _show_definitions(engine: Engine, name: str | None, output: Output) -> None:
         for value in values:
             value["definition"] = store.version(value["id"], value["version"]).definition.to_dict()
     show(output, table, values)
+    if not rows:
+        typer.echo("No definitions yet: `taskfactory apply -f FILE` registers them.", err=True)
 
 
 def _show_mappings(engine: Engine, topic: str | None, output: Output) -> None:
@@ -133,6 +137,8 @@ def _show_mappings(engine: Engine, topic: str | None, output: Output) -> None:
         ],
     )
     show(output, table, [asdict(row) | {"mapping": row.mapping.to_dict()} for row in rows])
+    if not rows:
+        typer.echo("No topic has a mapping: records are read as event envelopes.", err=True)
 
 
 def _show_runs(engine: Engine, filters: Filters, output: Output) -> None:
@@ -142,8 +148,9 @@ def _show_runs(engine: Engine, filters: Filters, output: Output) -> None:
         run_id=filters.run,
         limit=filters.limit,
     )
-    _require_found(filters, rows)
+    _require_found(engine, filters, rows)
     show(output, runs_table(rows), rows)
+    _tell_if_none(filters, rows, "runs")
 
 
 def _show_tasks(engine: Engine, filters: Filters, output: Output) -> None:
@@ -154,13 +161,25 @@ def _show_tasks(engine: Engine, filters: Filters, output: Output) -> None:
         limit=filters.limit,
         with_data=output is not Output.TABLE,
     )
-    _require_found(filters, rows)
+    _require_found(engine, filters, rows)
     show(output, tasks_table(rows), rows)
+    _tell_if_none(filters, rows, "tasks")
 
 
-def _require_found(filters: Filters, rows: Sequence[Any]) -> None:
+def _require_found(engine: Engine, filters: Filters, rows: Sequence[Any]) -> None:
+    if filters.definition is not None and not rows:
+        definition_named(engine, filters.definition)
     if filters.run is not None and not rows:
         raise OperationFailed(f"Nothing fits run {filters.run!r}.", "`taskfactory get runs` lists the newest runs.")
+
+
+def _tell_if_none(filters: Filters, rows: Sequence[Any], noun: str) -> None:
+    if rows:
+        return
+    if filters.definition is None and filters.state is None:
+        typer.echo(f"No {noun} yet: they begin when an event matches a definition.", err=True)
+    else:
+        typer.echo(f"No {noun} fit these options.", err=True)
 
 
 def runs_table(rows: Sequence[RunRow]) -> Table:

@@ -8,9 +8,10 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from taskfactory.cli.alike import did_you_mean
 from taskfactory.cli.errors import BadInput, OperationFailed
-from taskfactory.cli.settings import reaching
-from taskfactory.runtime.settings import KafkaSettings
+from taskfactory.cli.variables import reaching
+from taskfactory.runtime.settings import KafkaSettings, TopicSettings
 
 ANSWER_SECONDS: Final = 10.0
 """How long a command waits for the first answer of the cluster."""
@@ -32,6 +33,10 @@ LOG: Final = logging.getLogger("taskfactory.cli.librdkafka")
 for quiet in (LOG, logging.getLogger("taskfactory.envelope")):
     quiet.addHandler(logging.NullHandler())
     quiet.propagate = False
+
+
+class BrokerSettings(KafkaSettings, TopicSettings):
+    """What a command needs that only reads or writes topics: a part of `CliSettings`, which takes longer to import."""
 
 
 @contextmanager
@@ -68,6 +73,22 @@ def _most_telling(errors: Sequence[KafkaError]) -> KafkaError:
     """Of what was heard, last of it the command's own failure: who was locked out, else what a connection met."""
     order = (LOCKED_OUT, {KafkaError._TRANSPORT, KafkaError._RESOLVE})  # noqa: SLF001
     return next((error for codes in order for error in errors if error.code() in codes), errors[-1])
+
+
+def no_topic(admin: AdminClient, topic: str, settings: KafkaSettings, hint: str) -> OperationFailed:
+    """The error to raise when there is no such topic.
+
+    Args:
+        admin: knows those that there are.
+        topic: its name.
+        settings: name the cluster.
+        hint: what to do.
+
+    Raises:
+        KafkaException: the cluster does not answer.
+    """
+    alike = did_you_mean(topic, admin.list_topics(timeout=ANSWER_SECONDS).topics)
+    return OperationFailed(f"There is no topic {topic!r} at {settings.kafka_bootstrap_servers}{alike}.", hint)
 
 
 def has_topic(admin: AdminClient, topic: str) -> bool:

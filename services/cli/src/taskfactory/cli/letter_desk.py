@@ -7,29 +7,28 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from taskfactory.cli.database import registry
-from taskfactory.cli.disposing import DisposingSettings
 from taskfactory.cli.errors import BadInput, OperationFailed
-from taskfactory.cli.kafka import kafka
+from taskfactory.cli.history import history
 from taskfactory.cli.letters_shown import Listed
+from taskfactory.cli.named import unknown_definition
 from taskfactory.cli.progress import progress
+from taskfactory.cli.settings import CliSettings
 from taskfactory.intake import (
     History,
     LetterFilter,
     Record,
     StoredLetter,
-    UnknownTopic,
-    open_history,
     read_letters,
     read_originals,
 )
-from taskfactory.registry import DeadLetterResolutions, Resolution
+from taskfactory.registry import DeadLetterResolutions, DefinitionStore, Resolution
 
 
 @dataclass
 class Desk:
     """The dead letter topic and what is known of its letters, for the length of one command."""
 
-    settings: DisposingSettings
+    settings: CliSettings
     history: History
     engine: Engine
     strangers: int = 0
@@ -46,21 +45,25 @@ class Desk:
         Args:
             wanted: which.
             resolved: those that are off the list too.
+
+        Raises:
+            OperationFailed: there is no dead letter topic, or no definition of that name.
         """
         topic = self.settings.dlq_topic
-        try:
-            with progress("records of the dead letter topic read") as report:
-                letters = read_letters(self.history, topic, wanted.since, report)
-        except UnknownTopic as error:
-            raise OperationFailed(
-                f"There is no topic {topic!r} at {self.settings.kafka_bootstrap_servers}.",
-                "`taskfactory migrate` creates it; TASKFACTORY_DLQ_TOPIC names another.",
-            ) from error
+        with progress("records of the dead letter topic read") as report:
+            letters = read_letters(self.history, topic, wanted.since, report)
         self.strangers = letters.strangers
-        found = sorted(filter(wanted.takes, letters.by_id.values()), key=_newest_first)
-        known = self.resolutions.newest([letter.id for letter in found])
-        rows = [Listed(letter, _covering(letter, known.get(letter.id))) for letter in found]
+        found = sorted(filter(wanted.takes, letters.by_key.values()), key=_newest_first)
+        if wanted.definition is not None and not found:
+            self._require_definition(wanted.definition)
+        known = self.resolutions.newest([letter.key for letter in found])
+        rows = [Listed(letter, _covering(letter, known.get(letter.key))) for letter in found]
         return [row for row in rows if resolved or row.resolution is None]
+
+    def _require_definition(self, asked: str) -> None:
+        rows = DefinitionStore(self.engine).list()
+        if not any(asked in {row.name, row.id} for row in rows):
+            raise unknown_definition(asked, (row.name for row in rows))
 
     def chosen(self, wanted: LetterFilter) -> list[Listed]:
         """The unresolved letters that are meant, at least one.
@@ -92,9 +95,9 @@ def open_desk() -> Iterator[Desk]:
     Raises:
         OperationFailed: one of them could not be used, now or within the block.
     """
-    settings = DisposingSettings()
-    with kafka(settings), open_history(settings.librdkafka()) as history, registry(settings) as engine:
-        yield Desk(settings, history, engine)
+    settings = CliSettings()
+    with history(settings) as past, registry(settings) as engine:
+        yield Desk(settings, past, engine)
 
 
 def _newest_first(letter: StoredLetter) -> tuple[int, str, int, int]:

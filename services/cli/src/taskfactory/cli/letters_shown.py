@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from taskfactory.cli.get import moment
 from taskfactory.cli.letter_advice import advice_for
-from taskfactory.cli.output import Table
+from taskfactory.cli.output import Table, counted
 from taskfactory.intake import Record, StoredLetter
 from taskfactory.registry import Resolution
 
@@ -56,8 +56,7 @@ def counts_by_reason(rows: Sequence[Listed], shown: int) -> str:
     counts = Counter(printable(row.letter.reason) for row in rows)
     told = ", ".join(f"{count:,} {reason}" for reason, count in counts.most_common())
     newest = f" (the newest {shown:,} are shown; --limit shows more)" if shown < len(rows) else ""
-    noun = "dead letter" if len(rows) == 1 else "dead letters"
-    return f"{len(rows):,} {noun}{': ' if told else ''}{told}{newest}"
+    return f"{counted(len(rows), 'dead letter')}{': ' if told else ''}{told}{newest}"
 
 
 def as_value(row: Listed) -> dict[str, Any]:
@@ -115,7 +114,7 @@ def letter_text(row: Listed, original: Record | None) -> str:
     width = max(len(printable(name)) for name, _ in lines)
     shown = [f"{printable(name).ljust(width)}  {printable(text)}" for name, text in lines]
     value = "its original record is gone from the topic" if original is None else readable(original.value)
-    return "\n".join([*shown, "", value, "", f"What to do: {what_to_do(row)}."])
+    return "\n".join([*shown, "", value, "", f"What to do: {what_to_do(row)}.", *commands_for(row)])
 
 
 def what_to_do(row: Listed) -> str:
@@ -123,9 +122,18 @@ def what_to_do(row: Listed) -> str:
     if row.resolution is not None:
         return f"nothing, it was {row.resolution.resolution}"
     letter = row.letter
-    advice = advice_for(letter.reason, whole_record=letter.definition_id is None)
-    commands = f"`taskfactory dlq redrive --id {letter.id}`, `taskfactory dlq discard --id {letter.id} --because …`"
-    return f"{advice}. {commands}"
+    return advice_for(letter.reason, whole_record=letter.definition_id is None)
+
+
+def commands_for(row: Listed) -> list[str]:
+    """The commands that take a letter off the list, a line each; none for one that is off it."""
+    if row.resolution is not None:
+        return []
+    letter_id = printable(row.letter.id)
+    return [
+        f"  taskfactory dlq redrive --id {letter_id}",
+        f'  taskfactory dlq discard --id {letter_id} --because "…"',
+    ]
 
 
 def readable(value: bytes | None) -> str:

@@ -5,6 +5,7 @@ are the table below, whatever installed packages register as `taskfactory.comman
 `taskfactory.services`: the CLI itself imports no service.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -49,6 +50,10 @@ OWN_COMMANDS: Final = {
 """Name → where the command is, and its line in the help: the first line of its docstring."""
 
 
+UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG})
+"""How a file that standard output was sent to refuses; a pipe that nobody reads is Typer's to handle."""
+
+
 class LazyCommand(TyperCommand):
     """A name and a line of help; the real command is loaded once it is called."""
 
@@ -73,7 +78,7 @@ class RootGroup(TyperGroup):
         """Run the command; operational problems and bad input are told on standard error.
 
         Raises:
-            typer.Exit: with status 1 or 2, when the command failed.
+            typer.Exit: with status 1 or 2 when the command failed, with 130 when somebody interrupted it.
         """
         try:
             return super().invoke(ctx)
@@ -82,8 +87,14 @@ class RootGroup(TyperGroup):
             raise
         except CommandFailed as error:
             messages, status = error.messages, error.exit_status
+        except OSError as error:
+            if error.errno not in UNWRITABLE:
+                raise
+            messages, status = (f"The output could not be written: {error.strerror}.",), 1
+        except KeyboardInterrupt:
+            messages, status = ("Interrupted.",), 130
         except ValueError as error:
-            from taskfactory.cli.settings import settings_problems  # noqa: PLC0415 -- loads Pydantic and the Temporal SDK
+            from taskfactory.cli.variables import settings_problems  # noqa: PLC0415 -- loads Pydantic and the Temporal SDK
 
             messages, status = tuple(settings_problems(error)), 2
             if not messages:

@@ -3,16 +3,14 @@
 import asyncio
 
 import typer
-from temporalio.service import RPCError
 
 from taskfactory.cli.database import registry
-from taskfactory.cli.errors import OperationFailed
 from taskfactory.cli.kafka import kafka
 from taskfactory.cli.kafka_setup import create_topic, prepare_topics
-from taskfactory.cli.settings import CliSettings, reaching
+from taskfactory.cli.settings import CliSettings
+from taskfactory.cli.temporal import temporal
 from taskfactory.cli.temporal_setup import prepare_namespace
 from taskfactory.registry import migrate as migrate_database
-from taskfactory.runtime.temporal import connect, connection_error
 
 
 def migrate() -> None:
@@ -36,15 +34,9 @@ def _database(settings: CliSettings) -> None:
 
 
 async def _temporal(settings: CliSettings) -> None:
-    try:
-        client = await connect(settings)
+    async with temporal(settings, prepared=False) as client:
         for line in await prepare_namespace(client, settings.retention):
             typer.echo(f"temporal: {line}")
-    except (RuntimeError, RPCError, OSError) as error:
-        raise OperationFailed(
-            f"Temporal at {settings.temporal_address} could not be prepared: {connection_error(error)}.",
-            reaching("TASKFACTORY_TEMPORAL_ADDRESS", " and its credentials"),
-        ) from error
 
 
 def _topics(settings: CliSettings) -> None:

@@ -1,6 +1,7 @@
 """`taskfactory outcomes`: read what tasks and runs ended with, as it is published."""
 
 import json
+import sys
 import threading
 from contextlib import suppress
 from enum import StrEnum
@@ -11,8 +12,7 @@ from confluent_kafka.admin import AdminClient
 from pydantic import ValidationError
 
 from taskfactory.cli.errors import OperationFailed
-from taskfactory.cli.kafka import has_topic, kafka
-from taskfactory.cli.settings import CliSettings
+from taskfactory.cli.kafka import BrokerSettings, has_topic, kafka, no_topic
 from taskfactory.envelope import TYPE_PREFIX, EventEnvelope, InvalidEnvelope, Outcome
 from taskfactory.envelope.kafka import Subscription, subscribe
 
@@ -20,7 +20,7 @@ app = typer.Typer(name="outcomes", help="Read outcomes.", no_args_is_help=True, 
 
 
 class Format(StrEnum):
-    """How an outcome is printed."""
+    """How an outcome is printed: it comes line by line, so as no table."""
 
     TEXT = "text"
     JSON = "json"
@@ -33,9 +33,9 @@ def outcomes() -> None:
 
 @app.command()
 def tail(
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many; default: never.")] = None,
-    output: Annotated[Format, typer.Option("--format", help="json: one CloudEvent per line.")] = Format.TEXT,
-    timeout: Annotated[float | None, typer.Option(min=0, help="End after so many seconds.")] = None,
+    count: Annotated[int | None, typer.Option("--count", min=1, help="End after so many; default: never.")] = None,
+    output: Annotated[Format, typer.Option("--output", "-o", help="json: one CloudEvent per line.")] = Format.TEXT,
+    timeout: Annotated[float | None, typer.Option("--timeout", min=0, help="End after so many seconds.")] = None,
     *,
     from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Start with the oldest.")] = False,
 ) -> None:
@@ -43,12 +43,15 @@ def tail(
 
     With both --count and --timeout the exit status is 1 when fewer outcomes came in time.
     """
-    settings = CliSettings()
+    settings = BrokerSettings()
     with (
         kafka(settings) as admin,
         _subscribed(admin, settings, from_beginning=from_beginning) as subscription,
         suppress(KeyboardInterrupt),
     ):
+        if sys.stderr.isatty():
+            at = f"{settings.outcomes_topic!r} at {settings.kafka_bootstrap_servers}"
+            typer.echo(f"Outcomes of {at} follow; Ctrl-C ends it.", err=True)
         timer = threading.Timer(timeout or 0, subscription.close)
         if timeout is not None:
             timer.daemon = True
@@ -61,12 +64,10 @@ def tail(
             )
 
 
-def _subscribed(admin: AdminClient, settings: CliSettings, *, from_beginning: bool) -> Subscription:
+def _subscribed(admin: AdminClient, settings: BrokerSettings, *, from_beginning: bool) -> Subscription:
     if not has_topic(admin, settings.outcomes_topic):
-        raise OperationFailed(
-            f"There is no topic {settings.outcomes_topic!r} at {settings.kafka_bootstrap_servers}.",
-            "`taskfactory migrate` creates it; TASKFACTORY_OUTCOMES_TOPIC names another.",
-        )
+        hint = "`taskfactory migrate` creates it; TASKFACTORY_OUTCOMES_TOPIC names another."
+        raise no_topic(admin, settings.outcomes_topic, settings, hint)
     return subscribe(settings.librdkafka(), [settings.outcomes_topic], from_beginning=from_beginning)
 
 

@@ -6,34 +6,34 @@ from typing import Annotated
 import typer
 
 from taskfactory.cli.database import registry
-from taskfactory.cli.errors import OperationFailed
+from taskfactory.cli.named import unknown_definition
+from taskfactory.cli.options import Because
 from taskfactory.cli.settings import CliSettings
 from taskfactory.registry import DefinitionStore, UnknownNames
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Definitions.")]
-Why = Annotated[str | None, typer.Option("--reason", help="Why, for those who wonder; kept with the change.")]
 
 
-def pause(names: Names, reason: Why = None) -> None:
+def pause(names: Names, because: Because = None) -> None:
     """Let definitions match without starting anything.
 
     Takes effect within a second; runs under way go on. What arrives meanwhile can be started with `taskfactory replay`.
     """
-    _set(names, reason, paused=True)
+    _set(names, because, paused=True)
 
 
-def resume(names: Names, reason: Why = None) -> None:
+def resume(names: Names, because: Because = None) -> None:
     """Let paused definitions start runs again, from the next record on."""
-    _set(names, reason, paused=False)
+    _set(names, because, paused=False)
 
 
-def _set(names: list[str], reason: str | None, *, paused: bool) -> None:
+def _set(names: list[str], because: str | None, *, paused: bool) -> None:
     with registry(CliSettings()) as engine:
         store = DefinitionStore(engine)
         try:
-            changed = (store.pause if paused else store.resume)(names, getpass.getuser(), reason)
+            changed = (store.pause if paused else store.resume)(names, getpass.getuser(), because)
         except UnknownNames as error:
-            raise OperationFailed(f"Nothing was changed: {error}.") from error
+            raise unknown_definition(error.names[0], (row.name for row in store.list())) from error
     for name in dict.fromkeys(names):
         if name in changed:
             typer.echo(f"{'paused' if paused else 'resumed'} {name}")

@@ -2,45 +2,41 @@
 
 import asyncio
 import getpass
-import math
-import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
-from confluent_kafka import KafkaException
 from sqlalchemy import Engine
 
+from taskfactory.cli.consent import require_consent
 from taskfactory.cli.database import registry
-from taskfactory.cli.errors import BadInput, OperationFailed
-from taskfactory.cli.output import Output, Table, show
-from taskfactory.cli.settings import CliSettings, reaching
-from taskfactory.cli.temporal import temporal
-from taskfactory.intake import (
-    COULD_NOT,
-    EventReader,
-    InForce,
-    InvalidPosition,
-    Pace,
-    PastEvents,
-    Rerun,
-    Rerunner,
-    TemporalStarter,
-    Unavailable,
-    open_history,
-    parse_moment,
-    schema_registry,
+from taskfactory.cli.errors import BadInput, Interrupted
+from taskfactory.cli.history import history
+from taskfactory.cli.named import definition_named
+from taskfactory.cli.options import (
+    DEFAULT_RATE,
+    Because,
+    DryRun,
+    OnlyDefinition,
+    Rate,
+    Since,
+    Until,
+    Yes,
+    moments,
+    per_second,
 )
+from taskfactory.cli.output import Output, OutputOption, Table, counted, show
+from taskfactory.cli.progress import progress
+from taskfactory.cli.reading import event_reader
+from taskfactory.cli.settings import CliSettings
+from taskfactory.cli.temporal import starter, temporal
+from taskfactory.intake import COULD_NOT, Pace, PastEvents, Rerun, Rerunner, load_in_force
 from taskfactory.registry import ByHand, DedupeStore, DefinitionStore, PastRun, RunSelection, RunStore
 
-RATE: Final = re.compile(r"(\d+(?:\.\d+)?)(?:/s)?")
-SCHEMA_REGISTRY: Final = "SCHEMA_REGISTRY"
-"""What `EventReader` calls the schema registry when it is away."""
 SAID: Final = {
     "started": "started",
     "already_started": "already started",
@@ -65,38 +61,45 @@ def runs() -> None:
 def rerun(  # noqa: PLR0913 -- one parameter per option
     *,
     run: Annotated[list[str] | None, typer.Option("--run", help="The failed run with this id; repeatable.")] = None,
-    since: Annotated[str | None, typer.Option(help="Failed since then: 2h, 7d, or 2026-11-20T09:00:00Z.")] = None,
-    until: Annotated[str | None, typer.Option(help="Failed before then, in the same manner.")] = None,
-    definition: Annotated[str | None, typer.Option("--definition", "-D", help="Runs of this definition.")] = None,
-    rate: Annotated[str | None, typer.Option(help="Starts per second at most, such as 5/s.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Kept with each generation that is opened.")] = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE,
     failed: Annotated[bool, typer.Option("--failed", help="All failed runs, as far as the other options say.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be started.")] = False,
+    definition: OnlyDefinition = None,
+    since: Since = None,
+    until: Until = None,
+    because: Because = None,
+    rate: Rate = DEFAULT_RATE,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Run failed runs again, each once, in a new generation and in its definition's present version.
 
-    The event is the one that started the failed run, as Temporal or else its Kafka record has it; `match` and `when`
-    are not asked again, and a dedupe window does not hold it up. A run whose key has fired again since is skipped.
-    Safe to call again: none is started twice. Exit status 1 when some could not be run again.
+    --since and --until are about when a run failed. The event is the one that started the failed run, as Temporal or
+    else its Kafka record has it; `match` and `when` are not asked again, and a dedupe window does not hold it up. A run
+    whose key has fired again since is skipped. Safe to call again: none is started twice; Ctrl-C is too. Exit status 1
+    when some could not be run again.
     """
-    selection = _selection(run or [], since, until, definition, failed=failed)
-    how = _How(_per_second(rate), ByHand(getpass.getuser(), reason), dry_run=dry_run)
+    if not (failed or run):
+        raise BadInput(["say which runs: --failed (with --since, --until, --definition), or --run ID"])
+    selection = RunSelection(run or (), failed and not run, definition, *moments(since, until))
+    how = _How(per_second(rate), ByHand(getpass.getuser(), because), dry_run=dry_run)
     settings = CliSettings()
     with registry(settings) as engine:
-        if definition is not None and not DefinitionStore(engine).list(definition):
-            raise OperationFailed(f"There is no definition named {definition!r}.", "`get definitions` lists them.")
+        if definition is not None:
+            definition_named(engine, definition)
         found = RunStore(engine).past_runs(selection)
+        require_consent(f"{counted(len(found), 'run')} would be run again", len(found), given=yes or dry_run)
         missing = sorted(set(run or ()) - {one.run_id for one in found})
         done: list[Rerun] = []
         try:
             if found:
                 asyncio.run(_rerun_all(engine, settings, found, done, how))
-        except OperationFailed:
-            if done:  # a server went away in the middle: what was started stays started
+        except KeyboardInterrupt:
+            raise Interrupted(
+                [f"Interrupted: {len(done):,} of {len(found):,} runs are done. Run it again to go on."]
+            ) from None
+        finally:
+            if done or not found:  # whatever ends it, what was started stays started, and is said
                 _tell(done, missing, output)
-            raise
-    _tell(done, missing, output)
     if missing or any(item.result in COULD_NOT for item in done):
         raise typer.Exit(1)
 
@@ -119,44 +122,31 @@ async def _rerun_all(
     definitions = DefinitionStore(engine)
     pace = Pace(how.per_second)
     async with AsyncExitStack() as opened:
+        client = await opened.enter_async_context(temporal(settings))
+        # What was let through once may be larger than what is let through now.
+        reader = await opened.enter_async_context(event_reader(settings, max_event_bytes=sys.maxsize))
         events: list[PastEvents] = []
 
         def past_events() -> PastEvents:
-            if not events:
-                registry_client = schema_registry(settings)
-                if registry_client is not None:
-                    opened.push_async_callback(registry_client.close)
-                history = opened.enter_context(open_history(settings.librdkafka()))
-                in_force = InForce.nothing().updated(definitions.changes(None))
-                events.append(PastEvents(history, EventReader(sys.maxsize, registry_client), in_force))
+            if not events:  # most often Temporal remembers, and Kafka need not be there
+                past = opened.enter_context(history(settings))
+                events.append(PastEvents(past, reader, load_in_force(engine)))
             return events[0]
 
-        async with temporal(settings) as client:
-            rerunner = Rerunner(
-                {row.id: row for row in definitions.list()},
-                definitions=definitions,
-                dedupe=DedupeStore(engine),
-                client=client,
-                starter=TemporalStarter(
-                    client,
-                    settings.orchestrator_queue,
-                    eager=False,
-                    max_input_bytes=settings.max_run_input_bytes,
-                ),
-                events=past_events,
-            )
+        rerunner = Rerunner(
+            {row.id: row for row in definitions.list()},
+            definitions=definitions,
+            dedupe=DedupeStore(engine),
+            client=client,
+            starter=starter(client, settings),
+            events=past_events,
+        )
+        with progress("runs run again") as report:
             for one in found:
                 if not how.dry_run:
                     await pace.turn()
-                try:
-                    done.append(await rerunner.rerun(one, how.by, dry_run=how.dry_run))
-                except KafkaException as error:
-                    what = f"Kafka at {settings.kafka_bootstrap_servers} could not be used: {error.args[0].str()}."
-                    raise OperationFailed(what, reaching("TASKFACTORY_KAFKA_BOOTSTRAP_SERVERS")) from error
-                except Unavailable as away:
-                    if away.error != SCHEMA_REGISTRY:
-                        raise
-                    raise OperationFailed(f"The schema registry could not be used: {away.message}.") from away
+                done.append(await rerunner.rerun(one, how.by, dry_run=how.dry_run))
+                report(len(done), len(found))
 
 
 def reruns_table(done: Sequence[Rerun], missing: Sequence[str]) -> Table:
@@ -196,28 +186,3 @@ def _value(item: Rerun) -> dict[str, object]:
         "version": item.version,
         "note": item.note,
     }
-
-
-def _selection(
-    run_ids: Sequence[str], since: str | None, until: str | None, definition: str | None, *, failed: bool
-) -> RunSelection:
-    if not (failed or run_ids):
-        raise BadInput(["say which runs: --failed (with --since, --until, --definition), or --run ID"])
-    now = datetime.now(UTC)
-    moments: dict[str, datetime | None] = {"since": None, "until": None}
-    for name, text in (("since", since), ("until", until)):
-        try:
-            moments[name] = None if text is None else parse_moment(text, now)
-        except InvalidPosition as error:
-            message = f"--{name} {error.text}: allowed are a duration back from now such as 2h, or a time with its zone"
-            raise BadInput([f"{message} such as 2026-11-20T09:00:00Z"]) from error
-    return RunSelection(run_ids, failed and not run_ids, definition, moments["since"], moments["until"])
-
-
-def _per_second(rate: str | None) -> float:
-    match = RATE.fullmatch(rate) if rate is not None else None
-    if rate is None:
-        return math.inf
-    if match is None or float(match[1]) <= 0:
-        raise BadInput([f"--rate {rate}: allowed is a number of starts per second above 0, such as 5/s or 0.5/s"])
-    return float(match[1])

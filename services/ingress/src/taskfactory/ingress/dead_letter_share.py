@@ -22,7 +22,7 @@ class ShareLimit:
 
 @dataclass(slots=True)
 class DeadLetterShare:
-    """The latest records, and why those of them that were dead-lettered were."""
+    """The latest records of one topic, and why those of them that were dead-lettered were."""
 
     limit: ShareLimit
     _latest: deque[str | None] = field(default_factory=deque)
@@ -31,7 +31,7 @@ class DeadLetterShare:
     """Records that are no longer among the latest."""
 
     def note(self, reason: str | None) -> int:
-        """Count a record: the reason of its first dead letter, or None if it has none.
+        """Count a record: why it was dead-lettered as a whole, or None if anything else becomes of it.
 
         Returns:
             Its number, counted from 0, for `amend`.
@@ -62,6 +62,6 @@ class DeadLetterShare:
         reasons = ", ".join(f"{count} {reason}" for reason, count in self._reasons.most_common(3) if count)
         return (
             f"{dead} of the latest {len(self._latest)} records were dead-lettered ({reasons}), "
-            f"at most {self.limit.share:.0%} are allowed: consumption has stopped. See `taskfactory dlq list`, mend "
-            "the producer or the definitions, and restart; TASKFACTORY_MAX_DEAD_LETTER_SHARE is the limit"
+            f"at most {self.limit.share:.0%} are allowed: its consumption has stopped. See `taskfactory dlq list`, "
+            "mend the producer or the definitions, and restart; TASKFACTORY_MAX_DEAD_LETTER_SHARE is the limit"
         )

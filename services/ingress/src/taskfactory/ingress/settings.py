@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from taskfactory.ingress.dead_letter_share import ShareLimit
 from taskfactory.ingress.pipeline import PipelineLimits
 from taskfactory.intake import IntakeSettings
-from taskfactory.runtime import CommaList, DatabaseSettings, ProcessSettings, TemporalSettings
+from taskfactory.runtime import DatabaseSettings, ProcessSettings, TemporalSettings
 from taskfactory.runtime.settings import property_name
 
 MIB = 1024 * 1024
@@ -28,10 +28,6 @@ LEFT_TO_THE_BROKER: Final = {
 class IngressSettings(ProcessSettings, IntakeSettings, DatabaseSettings, TemporalSettings):
     """`TASKFACTORY_KAFKA_TOPICS` and so on; the blocks it is put together from say the rest."""
 
-    kafka_topics: CommaList = Field(("events",), min_length=1)
-    """Topics to consume; a name that starts with `^` is a regular expression."""
-    kafka_group_id: str = Field("taskfactory-ingress", min_length=1)
-    """Consumer group. Keep it stable: a new name reads every topic from its start."""
     kafka_group_protocol: Literal["classic", "consumer"] = "classic"
     """`classic`: the members share the partitions out (cooperatively); `consumer`: Kafka 4's brokers do (KIP-848)."""
     kafka_group_instance_id: str | None = Field(None, min_length=1)
