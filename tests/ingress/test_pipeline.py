@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -457,6 +458,33 @@ async def test_a_record_whose_partition_goes_away_before_the_log_can_be_written_
     assert not workshop.starter.attempts
 
 
+async def test_a_partition_that_is_given_away_waits_for_no_other_ones_line_and_leaves_none() -> None:
+    back, gone = asyncio.Event(), Assignment(("events", 0), epoch=1)
+
+    class Away(FakeRevisionLog):
+        async def put(self, lines: Any) -> None:
+            if not back.is_set():
+                raise unavailable()
+            await super().put(lines)
+
+    workshop = Workshop(revisions=Away())
+    running = asyncio.create_task(workshop.pipeline.run())
+    kept, later = Assignment(("events", 1), epoch=2), Assignment(("events", 2), epoch=3)
+    workshop.pipeline.accept([delivery(0, order(1), assignment=gone), delivery(1, order(2), assignment=kept)])
+    workshop.pipeline.accept([delivery(2, order(3), assignment=later)])
+    async with asyncio.timeout(PATIENCE):
+        while not workshop.waits:  # noqa: ASYNC110 -- it has no event for that
+            await asyncio.sleep(0)
+    gone.withdrawn = later.withdrawn = True
+    await workshop._until_settled(2)
+    assert sorted((left.record.offset, disposed) for left, disposed in workshop.settled) == [(0, False), (2, False)]
+    back.set()
+    await workshop._until_settled(3)
+    assert [line.partition for line in workshop.revisions.lines] == [1]
+    running.cancel()
+    await asyncio.wait({running})
+
+
 async def test_a_partition_that_goes_away_while_the_log_cannot_be_written_takes_no_other_with_it() -> None:
     gone, kept = Assignment(("events", 0), epoch=1), Assignment(("events", 1), epoch=2)
 
@@ -491,33 +519,6 @@ async def test_lines_reach_the_log_in_the_order_of_their_records_although_the_fi
     workshop.pipeline.accept([delivery(9, order(2), assignment=partition)])
     await workshop._until_settled(2)
     assert [(line.from_offset, line.revision) for line in log.lines] == [(7, 1), (9, 2)]
-    running.cancel()
-    await asyncio.wait({running})
-
-
-async def test_a_partition_that_is_given_away_waits_for_no_other_ones_line_and_leaves_none() -> None:
-    back, gone = asyncio.Event(), Assignment(("events", 0), epoch=1)
-
-    class Away(FakeRevisionLog):
-        async def put(self, lines: Any) -> None:
-            if not back.is_set():
-                raise unavailable()
-            await super().put(lines)
-
-    workshop = Workshop(revisions=Away())
-    running = asyncio.create_task(workshop.pipeline.run())
-    kept, later = Assignment(("events", 1), epoch=2), Assignment(("events", 2), epoch=3)
-    workshop.pipeline.accept([delivery(0, order(1), assignment=gone), delivery(1, order(2), assignment=kept)])
-    workshop.pipeline.accept([delivery(2, order(3), assignment=later)])
-    async with asyncio.timeout(PATIENCE):
-        while not workshop.waits:  # noqa: ASYNC110 -- it has no event for that
-            await asyncio.sleep(0)
-    gone.withdrawn = later.withdrawn = True
-    await workshop._until_settled(2)
-    assert sorted((left.record.offset, disposed) for left, disposed in workshop.settled) == [(0, False), (2, False)]
-    back.set()
-    await workshop._until_settled(3)
-    assert [line.partition for line in workshop.revisions.lines] == [1]
     running.cancel()
     await asyncio.wait({running})
 
@@ -584,6 +585,30 @@ async def test_a_share_of_dead_letters_below_the_limit_halts_nothing(workshop: W
     await workshop.process(*(delivery(number, value) for number, value in enumerate(values)))
     assert not workshop.halted
     assert len(workshop.dead_letters.letters) == 30
+
+
+async def test_the_event_loop_turns_between_records_that_take_long_to_decide() -> None:
+    turns, at = 0, []
+
+    class Slow(EventReader):
+        def read_known(self, record: Record, in_force: InForce) -> ReadResult:
+            at.append(turns)
+            end = time.perf_counter() + 0.02
+            while time.perf_counter() < end:
+                pass
+            return super().read_known(record, in_force)
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    turning = asyncio.create_task(turn())
+    workshop = Workshop(reader=Slow(1000, None))
+    await workshop.process(*(delivery(number, order(number)) for number in range(20)))
+    turning.cancel()
+    assert len(set(at)) == 20
 
 
 async def test_a_definition_that_fails_on_what_others_take_halts_nothing(workshop: Workshop) -> None:

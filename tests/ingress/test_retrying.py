@@ -48,7 +48,7 @@ async def insisting(
     """Everybody has failed once and waits."""
     tasks = [asyncio.create_task(dependency.insist(each.attempt, unless=unless)) for each in away]
     async with asyncio.timeout(PATIENCE):
-        while len(dependency._waits) < len(away):  # noqa: ASYNC110 -- it has no event for that
+        while len(dependency._waits) < len(away):  # noqa: ASYNC110 -- waiting tells nobody that it begins
             await asyncio.sleep(0)
         yield tasks
     for task in tasks:

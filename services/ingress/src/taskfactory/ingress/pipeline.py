@@ -23,6 +23,7 @@ from taskfactory.ingress.effects import Abandoned, Effects
 from taskfactory.ingress.in_flight_decisions import InFlightDecisions
 from taskfactory.ingress.pin_log import PinLog
 from taskfactory.ingress.pins import Pin, Pins
+from taskfactory.ingress.slices import Slices
 from taskfactory.intake import (
     BeforeActivation,
     DeadLetter,
@@ -94,6 +95,7 @@ class Pipeline:
         self._shares = defaultdict[str, DeadLetterShare](lambda: DeadLetterShare(limits.dead_letters))
         self._halted: set[str] = set()  # topics
         self._pins = Pins()
+        self._slices = Slices()
         self._in_flight = InFlightDecisions()
         metrics.OLDEST_IN_FLIGHT.follow_times(self._in_flight.oldest)
         metrics.DEFINITION_IN_FLIGHT.follow(self._in_flight.records)
@@ -130,11 +132,9 @@ class Pipeline:
         A record of a withdrawn assignment is read again anyway. Leaving it keeps rebalances and shutdowns short, also
         while a dependency is away.
         """
-        if (
-            assignment.withdrawn
-            or self._has_halted(record)
-            or not (pin.logged.done() or await asyncio.shield(pin.logged))
-        ):
+        logged = pin.logged.done() or await asyncio.shield(pin.logged)
+        await self._slices.turn()
+        if not logged or assignment.withdrawn or self._has_halted(record):
             return False
         try:
             reading, decisions = await self._decide(record, pin.in_force, assignment)
