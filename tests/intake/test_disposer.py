@@ -86,9 +86,7 @@ async def test_a_schema_registry_that_stays_away_ends_the_command_and_makes_no_l
 async def test_a_record_that_deciding_stumbles_over_is_a_letter_as_in_ingress() -> None:
     letters = FakeDeadLetters()
     disposer = Disposer(EventReader(1000, None), FakeStarter(), letters, LIMITS, Pace(math.inf))
-    [done] = await disposer.dispose(
-        record(0, event(), headers=STRUCTURED), InForce(1, Stumbling([ORDERS])), unchanged
-    )
+    [done] = await disposer.dispose(record(0, event(), headers=STRUCTURED), InForce(1, Stumbling([ORDERS])), unchanged)
     assert (done.kind, done.definition) == ("dead_lettered", None)
     assert [(letter.reason, letter.message) for letter in letters.letters] == [("internal_error", "KeyError: 'a bug'")]
 
