@@ -1,6 +1,5 @@
 import asyncio
 import gc
-import gc
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence

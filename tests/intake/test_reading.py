@@ -1,4 +1,4 @@
-"""From a record to its event with a schema registry's help: what is the record's fault, and what is a matter of time."""
+"""From a record to its event with a schema registry: what is the record's fault, and what is a matter of time."""
 
 from collections.abc import Iterator
 
