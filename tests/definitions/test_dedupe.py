@@ -53,6 +53,14 @@ def test_the_key_never_changes_between_releases() -> None:
     assert key.digest.hex() == "07c37d0724e43addda1994550abc89f8"
 
 
+def test_the_order_of_an_objects_members_makes_no_difference() -> None:
+    one, other = (
+        expression_key({"order": 7, "line": {"a": 1, "b": 2}}),
+        expression_key({"line": {"b": 2, "a": 1}, "order": 7}),
+    )
+    assert one.event_key == other.event_key
+
+
 def test_parts_are_not_joined_where_a_separator_could_be_forged() -> None:
     assert DedupeKey("event_id", ("a/b", "c")).event_key != DedupeKey("event_id", ("a", "b/c")).event_key
 

@@ -146,6 +146,8 @@ class FakeKafkaConsumer:
         self.notes: dict[Partition, str] = {}
         self.sought: list[tuple[Partition, int]] = []
         self.closed = False
+        self.asked_committed = 0
+        self._committed_failures: deque[KafkaError] = deque()
         self._log: dict[Partition, deque[Message]] = defaultdict(deque)
         self._callbacks: deque[Callable[[], None]] = deque()
         self._seek_failures: deque[KafkaError] = deque()
@@ -173,6 +175,9 @@ class FakeKafkaConsumer:
 
     def fail_next_commit(self, error: KafkaError) -> None:
         self._commit_failures.append(error)
+
+    def fail_next_committed(self, error: KafkaError) -> None:
+        self._committed_failures.append(error)
 
     def reach_end(self, partition: Partition) -> None:
         """Say that everything was read, once it was."""
@@ -275,6 +280,9 @@ class FakeKafkaConsumer:
         return offsets
 
     def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:  # noqa: ARG002 -- as in the protocol
+        self.asked_committed += 1
+        if self._committed_failures:
+            raise KafkaException(self._committed_failures.popleft())
         found = [(p.topic, p.partition) for p in partitions]
         return [TopicPartition(*p, self.commits.get(p, OFFSET_INVALID), self.notes.get(p, "")) for p in found]
 

@@ -91,6 +91,15 @@ def test_a_refused_commit_is_sent_again_even_if_a_later_one_is_under_way(desk: D
     desk.commits.heard(None, second)
 
 
+def test_refused_commits_are_counted_by_their_error(desk: Desk) -> None:
+    labels = {"error": REFUSED.name()}
+    before = REGISTRY.get_sample_value("taskfactory_ingress_commit_failures_total", labels) or 0
+    desk.assign()
+    desk.dispose(0)
+    desk.commits.heard(REFUSED, desk.send())
+    assert REGISTRY.get_sample_value("taskfactory_ingress_commit_failures_total", labels) == before + 1
+
+
 def test_an_answer_from_before_a_rebalance_says_nothing_about_the_assignment_of_now(desk: Desk) -> None:
     desk.assign()
     desk.dispose(0, 1)

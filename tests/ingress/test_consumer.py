@@ -3,13 +3,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, KafkaError
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from taskfactory.ingress import metrics
 from taskfactory.ingress.assignments import Assignments
-from taskfactory.ingress.consumer import RecordConsumer
+from taskfactory.ingress.consumer import STALL_SECONDS, RecordConsumer
 from taskfactory.ingress.deliveries import Delivery
 from taskfactory.ingress.flow import Limits
 from taskfactory.ingress.incarnations import Incarnations
@@ -29,6 +29,7 @@ class Intake:
     def __init__(self, limits: Limits) -> None:
         self.topic_ids = FakeTopicIds()
         self.now = 1_000_000.0
+        self._frozen: float | None = None
         self.delivered: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self.consumer = RecordConsumer(
             {"group.id": "group"},
@@ -37,9 +38,25 @@ class Intake:
             self._deliver,
             topic_ids=self.topic_ids,
             create=self._create,
-            clock=lambda: 20 * time.monotonic(),  # commits come 20 times as often
+            clock=self._clock,
             now=lambda: self.now,
         )
+
+    def _clock(self) -> float:
+        return 20 * time.monotonic() if self._frozen is None else self._frozen  # commits come 20 times as often
+
+    def freeze(self) -> None:
+        """Let the consumer's clock stand still: nothing is committed by and by, and no bound is reached."""
+        self._frozen = self._clock()
+        self.turn()
+
+    def thaw(self) -> None:
+        self._frozen = None
+
+    def turn(self) -> None:
+        """Let the consumer take in all that was settled until now."""
+        for _ in range(3):
+            self.kafka.turn()
 
     def _create(self, config: object) -> FakeKafkaConsumer:
         self.kafka = FakeKafkaConsumer(config)  # type: ignore[arg-type]
@@ -171,6 +188,108 @@ def test_a_lost_partition_is_not_committed(intake: Intake) -> None:
     intake.dispose(*intake.take(1))
     intake.kafka.wait_until(lambda kafka: REFUNDS in kafka.commits)
     assert intake.kafka.commits.get(ORDERS) == 1
+
+
+def test_what_was_disposed_of_a_partition_just_before_it_was_lost_is_not_committed_either(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, [0, 1])
+    intake.freeze()
+    intake.dispose(*intake.take(2))
+    intake.turn()
+    before = dict(intake.kafka.commits)
+    intake.kafka.lose(ORDERS)
+    intake.thaw()
+    intake.turn()
+    assert before in ({}, {ORDERS: 0})
+    assert intake.kafka.commits == before
+
+
+def test_a_revoke_waits_for_nothing_that_was_given_back(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, [0, 1])
+    done, left = intake.take(2)
+    intake.freeze()  # a revoke that waited for anything would wait for ever
+    intake.dispose(done)
+    intake.consumer.settle(left, disposed=False)
+    intake.kafka.revoke(ORDERS)
+    assert intake.kafka.commits == {ORDERS: 1}
+
+
+def test_records_that_come_after_the_stop_are_neither_handed_out_nor_committed(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, [0])
+    [first] = intake.take(1)
+    intake.consumer.stop(20 * PATIENCE)
+    intake.kafka.wait_until(lambda kafka: kafka.paused == {ORDERS})
+    intake.kafka.resume([TopicPartition(*ORDERS)])  # what librdkafka had fetched already comes all the same
+    intake.kafka.append(ORDERS, [1])
+    intake.turn()
+    intake.dispose(first)
+    intake.consumer.finished.result(PATIENCE)
+    assert intake.delivered.empty()
+    assert intake.kafka.commits == {ORDERS: 1}
+
+
+def test_closing_at_the_bound_does_not_wait_for_records_in_flight_once_more(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, [0, 1])
+    first, _second = intake.take(2)
+    intake.dispose(first)
+    intake.turn()
+    intake.kafka.wait_until(lambda kafka: kafka.commits == {ORDERS: 1})
+    intake.turn()
+    intake.freeze()
+    intake.consumer.stop(0)
+    intake.consumer.finished.result(PATIENCE)
+
+
+def test_a_partition_that_is_assigned_while_its_topic_is_halted_is_paused(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    intake.consumer.halt("refunds", "too many dead letters")
+    intake.kafka.append(REFUNDS, [0])
+    intake.kafka.assign(REFUNDS)
+    intake.kafka.wait_until(lambda kafka: kafka.paused == {REFUNDS})
+    intake.turn()
+    assert intake.delivered.empty()
+    intake.kafka.append(ORDERS, [0])
+    intake.take(1)
+
+
+def test_a_thread_that_does_not_come_around_is_a_problem() -> None:
+    now = 0.0
+    consumer = RecordConsumer(
+        {},
+        ["orders"],
+        Limits(records=4, bytes=1000),
+        lambda _: None,
+        topic_ids=FakeTopicIds(),
+        create=FakeKafkaConsumer,
+        clock=lambda: now,
+    )
+    assert "come around" not in (consumer.problem() or "")
+    now = STALL_SECONDS + 1
+    assert consumer.problem() == "the consumer's thread has not come around for 31 s"
+
+
+def test_what_is_read_in_flight_and_given_away_is_shown(intake: Intake) -> None:
+    def total(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(f"taskfactory_ingress_{name}_total", labels) or 0
+
+    read, revoked = total("records", topic="orders"), total("rebalances", event="revoked")
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, [0, 1], value=b"x" * 100)
+    taken = intake.take(2)
+    intake.shown("taskfactory_ingress_in_flight_records", 2)
+    intake.shown("taskfactory_ingress_in_flight_bytes", sum(delivery.record.size for delivery in taken))
+    intake.dispose(*taken)
+    intake.shown("taskfactory_ingress_in_flight_records", 0)
+    intake.shown("taskfactory_ingress_in_flight_bytes", 0)
+    place = {"topic": "orders", "partition": "0"}
+    intake.shown("taskfactory_ingress_committed_offset", 2, **place)
+    intake.kafka.revoke(ORDERS)
+    intake.shown("taskfactory_ingress_committed_offset", None, **place)
+    assert total("records", topic="orders") - read == 2
+    assert total("rebalances", event="revoked") - revoked == 1
 
 
 def test_work_on_a_lost_partition_is_left_to_its_next_owner(intake: Intake) -> None:
@@ -380,7 +499,25 @@ def test_a_committed_offset_of_a_topic_that_is_no_more_is_not_used_for_the_new_o
     assert intake.kafka.notes[ORDERS] == "topic-id=first"
 
 
-@pytest.mark.parametrize("note", ["topic-id=first", "", "somebody else's note"])
+def test_a_committed_offset_that_can_not_be_asked_for_is_trusted(intake: Intake) -> None:
+    intake.kafka.commits[ORDERS], intake.kafka.notes[ORDERS] = 100, "topic-id=first"
+    intake.kafka.fail_next_committed(KafkaError(KafkaError._TIMED_OUT))
+    intake.kafka.assign(ORDERS)
+    intake.kafka.append(ORDERS, [100])
+    intake.dispose(*intake.take(1))
+    intake.kafka.wait_until(lambda kafka: kafka.commits.get(ORDERS) == 101)
+    assert not intake.kafka.sought
+
+
+def test_what_a_partition_began_from_is_asked_at_its_assignment_and_first_record_only(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS)
+    for offset in range(5):
+        intake.kafka.append(ORDERS, [offset])
+        intake.dispose(*intake.take(1))
+    assert intake.kafka.asked_committed == 2
+
+
+@pytest.mark.parametrize("note", ["topic-id=first", "", "somebody else's note", "not our topic-id=former"])
 def test_a_committed_offset_of_the_same_topic_or_without_an_id_is_trusted(intake: Intake, note: str) -> None:
     intake.kafka.commits[ORDERS], intake.kafka.notes[ORDERS] = 100, note
     intake.kafka.assign(ORDERS)

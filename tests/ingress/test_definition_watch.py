@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy.exc import OperationalError
 
 from taskfactory.definitions import DedupeKey, RegisteredDefinition
@@ -105,6 +106,44 @@ async def test_a_set_that_does_not_compile_never_replaces_a_good_one(
     registry.publish(ValueError("made by a newer version"))
     registry.publish([FIRST, SECOND])
     await until(lambda: len(watch.current.definitions) == 2)
+
+
+async def test_what_is_in_force_stays_while_a_revision_is_refused_and_that_is_counted(
+    registry: FakeRegistry, watch: DefinitionWatch
+) -> None:
+    def refused() -> float:
+        return REGISTRY.get_sample_value("taskfactory_ingress_definitions_refused_total") or 0
+
+    before = refused()
+    registry.publish([FIRST])
+    await asyncio.wait_for(watch.loaded.wait(), PATIENCE)
+    good = watch.current
+    registry.publish(ValueError("made by a newer version"))
+    await until(lambda: refused() == before + 1)
+    assert watch.current is good
+
+
+async def test_a_first_set_that_is_refused_leaves_ingress_unready(
+    registry: FakeRegistry, watch: DefinitionWatch
+) -> None:
+    before = REGISTRY.get_sample_value("taskfactory_ingress_definitions_refused_total") or 0
+    registry.publish(ValueError("made by a newer version"))
+    await until(lambda: (REGISTRY.get_sample_value("taskfactory_ingress_definitions_refused_total") or 0) > before)
+    assert watch.problem() == "no definitions loaded yet"
+    registry.publish([FIRST])
+    await asyncio.wait_for(watch.loaded.wait(), PATIENCE)
+    assert watch.problem() is None
+
+
+async def test_size_and_revision_are_shown_and_the_collector_works_again_after_the_first_load(
+    registry: FakeRegistry, watch: DefinitionWatch
+) -> None:
+    registry.publish([FIRST, SECOND])
+    await asyncio.wait_for(watch.loaded.wait(), PATIENCE)
+    assert gc.isenabled()
+    registry.publish([], gone=[FIRST.id])
+    await until(lambda: REGISTRY.get_sample_value("taskfactory_ingress_definitions_revision") == 2)
+    assert REGISTRY.get_sample_value("taskfactory_ingress_definitions") == 1
 
 
 async def test_a_database_that_is_away_is_asked_again(

@@ -1,5 +1,6 @@
 import pytest
 
+from taskfactory.ingress.dead_letter_share import ShareLimit
 from taskfactory.ingress.settings import IngressSettings
 
 
@@ -13,6 +14,24 @@ def test_any_librdkafka_property_can_be_set_over_the_defaults(monkeypatch: pytes
     config = consumer_config(monkeypatch, auto_offset_reset="latest", session_timeout_ms="10000")
     assert config["auto.offset.reset"] == "latest"
     assert config["session.timeout.ms"] == "10000"
+
+
+def test_a_new_group_reads_from_the_beginning_hears_of_ends_and_prefetches_within_bounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = consumer_config(monkeypatch)
+    assert config["auto.offset.reset"] == "earliest"
+    assert config["enable.partition.eof"] == "true"
+    assert int(config["queued.max.messages.kbytes"]) * 1024 < IngressSettings().max_in_flight_bytes
+
+
+def test_the_share_of_dead_letters_that_stops_is_set_by_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKFACTORY_MAX_DEAD_LETTER_SHARE", "0.2")
+    monkeypatch.setenv("TASKFACTORY_DEAD_LETTER_WINDOW", "50")
+    monkeypatch.setenv("TASKFACTORY_MAX_HOPS", "3")
+    limits = IngressSettings().pipeline_limits()
+    assert limits.dead_letters == ShareLimit(share=0.2, window=50, at_least=5)
+    assert limits.decisions.max_hops == 3
 
 
 def test_what_keeps_offsets_safe_cannot_be_set(monkeypatch: pytest.MonkeyPatch) -> None:

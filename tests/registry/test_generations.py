@@ -15,14 +15,17 @@ from taskfactory.registry import (
     DedupeStore,
     DefinitionListener,
     DefinitionStore,
+    Evidence,
     KeyNeverSeen,
     NewerRun,
     Release,
     RerunOpened,
     RunEnd,
     RunStore,
+    generations,
 )
 from tests.registry.samples import one_task, owner, run_input
+from tests.registry.test_planning import wait_until_blocked_by
 from tests.registry.test_windows import ORDER, asking, plan, states
 
 Sql = Callable[..., list[Any]]
@@ -77,6 +80,32 @@ def test_a_released_key_fires_once_more_and_ingress_is_told(
     assert states(plan(store, in_generation(second, 2))) == ["running"]
     third = run_input("e-3", activity_id=activity_id, key=ORDER)
     assert plan(store, in_generation(third, 2))[0].state == "duplicate"
+
+
+def test_a_revision_knows_the_releases_until_then_and_of_each_key_the_newest_generation(
+    store: RunStore, engine: Engine, dedupe: DedupeStore, definitions: DefinitionStore, activity_id: str
+) -> None:
+    plan(store, run_input("e-1", activity_id=activity_id, key=ORDER))
+    revisions = [definitions.revision()]
+    for generation in (2, 3):
+        dedupe.release(activity_id, ORDER, ME)
+        revisions.append(definitions.revision())
+        again = run_input(f"e-{generation}", activity_id=activity_id, key=ORDER)
+        plan(store, in_generation(again, generation))
+    known = [Evidence(engine).changes(None, until).released.get((activity_id, ORDER.digest)) for until in revisions]
+    assert known == [None, 2, 3]
+
+
+def test_a_release_waits_for_one_that_is_under_way_and_finds_it(
+    store: RunStore, engine: Engine, dedupe: DedupeStore, activity_id: str, sql: Sql
+) -> None:
+    plan(store, run_input("e-1", activity_id=activity_id, key=ORDER))
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as connection:
+            assert generations.release(connection, activity_id, ORDER, ME, dry_run=False) == Release(2, already=False)
+            second = pool.submit(dedupe.release, activity_id, ORDER, ME)
+            wait_until_blocked_by(connection, sql)
+        assert second.result(30) == Release(2, already=True)
 
 
 def test_a_key_released_twice_without_a_run_in_between_is_released_once(
