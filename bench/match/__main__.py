@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Final
 
 from rich.console import Console
@@ -27,6 +28,16 @@ from bench.match.workload import SEED, SHARES, generate
 from taskfactory.definitions import DefinitionSet
 
 SIZES: Final = (1, SMALL, USUAL, LARGE)
+COLUMNS: Final = (
+    "definitions",
+    "types",
+    "matches per event",
+    "near misses per event",
+    "fields asked about",
+    "bytes per event",
+    "JSON + match",
+    "record + match",
+)
 
 
 def main() -> int:
@@ -59,7 +70,7 @@ def main() -> int:
         installations.append(installation)
     measured = throughputs(installations, arguments.rounds)
     console.print(_table(installations, measured))
-    figures = Figures(measured, build, changes[1])
+    figures = Figures(measured, build, changes[1], one_type_changes[0])
     for name, number in (("JSON + match", "from_json"), ("record + match", "from_record")):
         small, large = (getattr(measured[size], number) for size in (SMALL, LARGE))
         console.print(f"{name}: {large / small:.0%} of the throughput at {SMALL:,} is left at {LARGE:,} definitions")
@@ -81,15 +92,17 @@ def _arguments() -> argparse.Namespace:
 
 def _table(installations: Sequence[Installation], measured: dict[int, Throughput]) -> Table:
     table = Table(title="events per second on one core")
-    for column in ("definitions", "types", "matches per event", "bytes per event", "JSON + match", "record + match"):
+    for column in COLUMNS:
         table.add_column(column, justify="right")
     for item in installations:
         events, expected = item.workload.events, item.workload.expected
         table.add_row(
             f"{item.size:,}",
             f"{item.workload.types:,}",
-            f"{sum(map(len, expected)) / len(expected):.0f}",
-            f"{sum(map(len, events)) / len(events):.0f}",
+            f"{fmean(map(len, expected)):.2f}",
+            f"{fmean(item.workload.near_misses):.2f}",
+            f"{fmean(item.workload.fields):.1f}",
+            f"{fmean(map(len, events)):.0f}",
             f"{measured[item.size].from_json:,.0f}",
             f"{measured[item.size].from_record:,.0f}",
         )

@@ -4,6 +4,7 @@ All times are CPU time of this process, so that other programs on the machine co
 through all sizes in turn, so that a slow phase of the machine hits all sizes alike; medians are over the rounds.
 """
 
+import gc
 import json
 import time
 import tracemalloc
@@ -51,6 +52,12 @@ def load(documents: Sequence[str]) -> list[RegisteredDefinition]:
     ]
 
 
+def settle() -> None:
+    """Keep what is loaded out of the garbage collector's way, as ingress does after a load."""
+    gc.collect()
+    gc.freeze()
+
+
 def check_matches(installation: Installation) -> None:
     """Make sure that every event finds exactly the definitions that wait for it.
 
@@ -67,6 +74,7 @@ def check_matches(installation: Installation) -> None:
 
 def throughputs(installations: Sequence[Installation], rounds: int) -> dict[int, Throughput]:
     """Measure all sizes in turn, `rounds` times, each round with events of its own."""
+    settle()
     seconds: dict[int, tuple[list[float], list[float]]] = {item.size: ([], []) for item in installations}
     for number in range(rounds):
         for item in installations:
@@ -84,6 +92,7 @@ def build_seconds(documents: Sequence[str], times: int = 3) -> float:
 
 def change_seconds(definitions: DefinitionSet, times: int = 30) -> tuple[float, float]:
     """CPU seconds for a set with one definition replaced, each time another one: the median and the longest."""
+    settle()
     registered = definitions.definitions
     replaced = [replace(item, version=2) for item in registered[:: len(registered) // times]]
     seconds = [_seconds(partial(definitions.changed, [item])) for item in replaced]

@@ -6,6 +6,7 @@ ten minutes long.
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import pytest
 
@@ -110,7 +111,7 @@ def test_temporal_may_be_unreachable_for_minutes_without_a_rebalance(case: Case)
     before = list(map(rebalances, case.ingresses))
     with unreachable(case, TEMPORAL, TEMPORAL_OUTAGE):
         for ingress in case.ingresses:
-            eventually(lambda ingress=ingress: ingress.metric("taskfactory_ingress_paused"), "it stops fetching")  # type: ignore[misc]
+            eventually(partial(ingress.metric, "taskfactory_ingress_paused_partitions"), "it stops fetching")
     for ingress, changes in zip(case.ingresses, before, strict=True):
         never_left(ingress, changes)
     case.settle(DRAIN)

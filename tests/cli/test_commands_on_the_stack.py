@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Protocol
 
+import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -213,3 +214,28 @@ def test_the_author_is_recorded(cli: Cli) -> None:
     cli.run("apply", "-f", "-", given=DEFINITION.format(name="authored", description="x"))
     (row,) = cli.json("get", "definitions", "authored")
     assert row["created_by"] == getpass.getuser()
+
+
+FAILED_RUNS = """
+INSERT INTO activity_runs (run_id, activity_id, activity_name, version, generation, owner, state, dedupe_strategy,
+    dedupe_key, trigger, event_attributes, event_digest, event_source, event_id, event_type, task_count, started_at,
+    ended_at)
+SELECT 'run-' || n, d.id, d.name, 1, 1, gen_random_uuid(), 'failed', 'event_id', 'k',
+    '{"source": "/shop", "id": "1", "type": "order.placed"}', '{}', '', '/shop', '1', 'order.placed', 0, now(), now()
+FROM generate_series(1, 11) AS n, activity_definitions AS d
+"""
+
+
+def test_rerunning_more_than_ten_runs_wants_a_yes(stack: Stack) -> None:
+    cli = Cli(stack)
+    cli.run("migrate")
+    cli.run("apply", "-f", "-", given=DEFINITION.format(name="rerun", description="fails"))
+    with psycopg.connect(cli.database) as connection:
+        connection.execute(FAILED_RUNS)
+    asked = cli.run("runs", "rerun", "--failed", status=2)
+    assert "11 failed runs would be run again; add --yes to do it, or --dry-run" in asked.stderr
+    for given in ("--yes", "--dry-run"):
+        # Their events are nowhere, so they can't be run again; but that was tried.
+        assert cli.run("runs", "rerun", "--failed", given, status=1).stdout.splitlines()[-1].startswith("11 ")
+    few = ["--run", "run-1", "--run", "run-2"]
+    assert cli.run("runs", "rerun", *few, status=1).stdout.splitlines()[-1].startswith("2 ")

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from taskfactory.cli.dedupe import generations_table, key_from
+from taskfactory.cli.errors import BadInput
 from taskfactory.cli.main import app
 from taskfactory.cli.runs import reruns_table, summary
 from taskfactory.definitions import DedupeKey
@@ -39,6 +40,14 @@ RUN = PastRun(
 )
 def test_a_key_is_given_by_its_parts(strategy: str, parts: list[str], value: str | None, key: tuple[object]) -> None:
     assert key_from(strategy, parts, value) == DedupeKey(strategy, key)
+
+
+@pytest.mark.parametrize("value", ['{"a":NaN}', "-Infinity", "1e999", "{"])
+def test_a_key_that_is_no_json_is_bad_input(value: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        key_from("expression", [], value)
+    assert str(refused.value).startswith(f"--key-json {value}: ")
+    assert str(refused.value).endswith("; allowed is a JSON value, such as 17")
 
 
 @pytest.mark.parametrize(

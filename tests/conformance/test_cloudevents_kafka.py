@@ -10,12 +10,14 @@ import pytest
 
 from taskfactory.envelope import InvalidEnvelope, decode
 
-CASES_FILE = Path(__file__).parents[2].parent / "shared" / "conformance" / "cloudevents_kafka.json"
+NAME = "shared/conformance/cloudevents_kafka.json"
+FILE = next((folder / NAME for folder in Path(__file__).parents if (folder / NAME).exists()), None)
+"""It lies beside the checkout, or beside a folder around it."""
 
-if not CASES_FILE.exists():
-    pytest.skip("the public cases (../shared/conformance/cloudevents_kafka.json) are not here", allow_module_level=True)
+if FILE is None:
+    pytest.skip(f"the public cases are not here: {NAME}", allow_module_level=True)
 
-CASES: list[dict[str, Any]] = json.loads(CASES_FILE.read_text())
+CASES: list[dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8"))
 REFUSALS = {"not_cloudevent", "accept_or_not_cloudevent", "error_or_0.3"}
 """Where the cases leave a choice, it is made here: 0.3 is refused; an envelope without headers is accepted."""
 ACCEPTED_WITHOUT_HEADERS = "accept_or_not_cloudevent"

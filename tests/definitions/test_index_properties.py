@@ -115,3 +115,26 @@ def test_a_set_that_was_changed_is_as_one_made_from_scratch(
     assert len(definitions) == len(scratch)
     for event in events:
         assert matched(definitions, event) == matched(scratch, event)
+
+
+@given(
+    st.lists(st.tuples(FLAT_PATTERNS, st.sampled_from([{}, {"a": ["x", {"prefix": "x"}]}])), min_size=8, max_size=20),
+    st.lists(EVENTS, min_size=1, max_size=3),
+)
+@settings(max_examples=40)
+def test_a_type_whose_definitions_come_and_go_one_by_one_decides_as_each_pattern_alone(
+    patterns: list[tuple[dict[str, Any], dict[str, Any]]], events: list[dict[str, Any]]
+) -> None:
+    texts = [{**pattern, **more, "type": ["x"]} for pattern, more in patterns]
+    definitions = DefinitionSet(())
+    current: list[int] = []
+    removals = [(), *[(f"{number}",) for number in range(len(texts))]]
+    for number, pattern in enumerate(texts):
+        definitions = definitions.changed([stored(pattern, f"{number}")])
+        current.append(number)
+    for removed in removals:
+        definitions = definitions.changed((), removed)
+        current = [number for number in current if f"{number}" not in removed]
+        for event in ({**event, "type": "x"} for event in events):
+            alone = [(f"{n}", 1) for n in current if EventPattern.parse(texts[n]).matches(event)]
+            assert matched(definitions, event) == alone

@@ -188,6 +188,20 @@ def test_a_run_that_no_record_explains_is_found(audited: Platform) -> None:
         _execute(audited, "DELETE FROM activity_runs WHERE run_id = 'made-up'")
 
 
+def test_a_run_of_an_earlier_topic_of_the_name_is_counted_and_accuses_nobody(audited: Platform) -> None:
+    columns = RUN_COLUMNS.replace("event_id", "'old'").replace("started_at", "started_at - interval '1 hour'")
+    made_up = f"INSERT INTO activity_runs (run_id, {RUN_COLUMNS}) SELECT 'made-up', {columns} FROM activity_runs"
+    _execute(audited, f"{made_up} WHERE activity_name = 'late' LIMIT 1")
+    try:
+        done = audited.run("audit", "-t", audited.topic, "--from", "earliest")
+        found = _audit(audited)
+    finally:
+        _execute(audited, "DELETE FROM activity_runs WHERE run_id = 'made-up'")
+    assert "earlier topic: 1 runs and dead letters name these offsets" in done.stdout
+    assert (found["verdict"], found["of_earlier_topic"]) == ("balanced", 1)
+    assert _audit(audited)["of_earlier_topic"] == 0
+
+
 def test_dead_letters_that_are_not_on_their_topic_are_missed(audited: Platform, stack: RunningStack) -> None:
     env, audited.env = audited.env, {**audited.env, "TASKFACTORY_DLQ_TOPIC": stack.topic("empty")}
     try:

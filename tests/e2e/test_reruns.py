@@ -41,7 +41,7 @@ def test_failed_runs_are_run_again_once_each_in_the_present_version(platform: Pl
     assert [state for *_, state in failed] == ["failed"] * 4
     platform.apply(mended(WINDOWED + BY_EVENT))
 
-    rerun = ["runs", "rerun", "--failed", "--since", "1h", "--rate", "50/s"]
+    rerun = ["runs", "rerun", "--failed", "--since", "1h", "--rate", "50"]
     dry = platform.run(*rerun, "--dry-run")
     assert dry.stdout.splitlines()[-1] == "4 would start"
     assert "windowed@2" in dry.stdout

@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from taskfactory.ingress import metrics
+from taskfactory.ingress.assignments import Assignments
 from taskfactory.ingress.consumer import RecordConsumer
 from taskfactory.ingress.deliveries import Delivery
 from taskfactory.ingress.flow import Limits
@@ -448,3 +449,21 @@ def test_a_broker_that_has_not_heard_of_the_new_topic_does_not_bring_the_old_one
     assert incarnations.identify({"orders"}) == {"orders": "second"}
     ids.ids["orders"] = "first"
     assert incarnations.identify({"orders"}) == {"orders": "second"}
+
+
+def test_a_topic_that_is_halted_is_fetched_no_more_and_the_others_are(intake: Intake) -> None:
+    intake.kafka.assign(ORDERS, REFUNDS)
+    intake.consumer.halt("orders", "too many dead letters")
+    intake.kafka.wait_until(lambda kafka: kafka.paused == {ORDERS})
+    intake.kafka.append(ORDERS, [0])
+    intake.kafka.append(REFUNDS, [0])
+    [taken] = intake.take(1)
+    assert taken.assignment.partition == REFUNDS
+    assert intake.consumer.problem() == "topic 'orders': too many dead letters"
+
+
+def test_the_age_of_a_topic_that_is_halted_grows_although_its_end_was_reached_before() -> None:
+    assigned = Assignments()
+    assigned.give(ORDERS, 100.0).at_end = True
+    assert assigned.oldest() == {"orders": None}
+    assert assigned.oldest(standing_still={"orders"}) == {"orders": 100.0}

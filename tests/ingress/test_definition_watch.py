@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -126,3 +127,19 @@ async def test_released_keys_are_kept_and_the_newest_generation_counts(
     await until(lambda: len(watch.current.definitions) == 2)
     assert [watch.current.generation(FIRST.id, asked) for asked in (key, other)] == [3, 2]
     assert watch.current.generation(SECOND.id, key) == 1
+
+
+async def test_the_first_load_is_out_of_the_garbage_collectors_way_and_later_ones_are_not(
+    watch: DefinitionWatch, registry: FakeRegistry
+) -> None:
+    gc.unfreeze()
+    registry.publish([FIRST])
+    await until(lambda: len(watch.current.definitions) == 1)
+    frozen = gc.get_freeze_count()
+    try:
+        assert frozen > 0
+        registry.publish([SECOND])
+        await until(lambda: len(watch.current.definitions) == 2)
+        assert gc.get_freeze_count() <= frozen
+    finally:
+        gc.unfreeze()

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from taskfactory.ingress.flow import InFlight, Limits
 from taskfactory.ingress.offsets import Partition
+from tests.ingress.fakes import record
 
 A: Partition = ("a", 0)
 B: Partition = ("b", 0)
@@ -78,3 +79,7 @@ def test_whatever_comes_and_is_settled_no_partition_exceeds_its_share_of_records
         assert held[partition] <= share
     assert flow.records == held.total() <= max(limit, min(20, limit) * partitions)
     assert flow.bytes == 10 * held.total()
+
+
+def test_a_record_takes_room_for_its_headers_too() -> None:
+    assert record(0, b"value", key=b"key", headers=(("name", b"0123"), ("none", None))).size == 5 + 3 + 8 + 4

@@ -1,8 +1,8 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
+from taskfactory.ingress.computed_gauges import SecondsSince
 from taskfactory.ingress.in_flight_decisions import InFlightDecisions
-from taskfactory.ingress.seconds_since import SecondsSince
 
 
 @pytest.fixture
@@ -23,9 +23,10 @@ def test_the_oldest_of_several_records_counts(decisions: InFlightDecisions) -> N
     with decisions.waiting(["orders"], 7_000) as younger:
         with decisions.waiting(["orders"], 5_000):
             assert decisions.oldest() == {"orders": 5.0}
+            assert decisions.records() == {"orders": 2}
         assert decisions.oldest() == {"orders": 7.0}
         younger()
-    assert decisions.oldest() == {}
+    assert decisions.oldest() == decisions.records() == {}
 
 
 def test_what_is_left_to_another_process_waits_no_longer(decisions: InFlightDecisions) -> None:
@@ -43,7 +44,7 @@ def test_a_decision_about_the_record_itself_belongs_to_no_definition(decisions: 
 def test_seconds_are_counted_when_they_are_asked_for() -> None:
     registry, now = CollectorRegistry(), 100.0
     gauge = SecondsSince("age_seconds", "Age.", "topic", clock=lambda: now, registry=registry)
-    gauge.follow(lambda: {"orders": 90.0, "done": None, "future": 500.0})
+    gauge.follow_times(lambda: {"orders": 90.0, "done": None, "future": 500.0})
     ages = [registry.get_sample_value("age_seconds", {"topic": topic}) for topic in ("orders", "done", "future")]
     assert ages == [10.0, 0.0, 0.0]
     now = 130.0

@@ -52,6 +52,20 @@ def test_a_record_read_again_after_it_was_done_is_undisposed_again() -> None:
     assert offsets.committable == 6
 
 
+def test_a_record_read_again_below_one_in_flight_holds_the_committable_offset_back_until_it_is_done() -> None:
+    offsets = PartitionOffsets(epoch=1)
+    offsets.received(3, 3.0)
+    offsets.done(3)
+    offsets.received(7, 7.0)
+    assert offsets.received(3, 3.0)
+    assert offsets.received(4, 4.0)
+    assert (offsets.committable, offsets.oldest) == (3, 3.0)
+    offsets.done(3)
+    assert (offsets.committable, offsets.oldest) == (4, 4.0)
+    offsets.done(4)
+    assert (offsets.committable, offsets.oldest) == (5, 7.0)
+
+
 def test_done_twice_counts_once() -> None:
     offsets = PartitionOffsets(epoch=1)
     offsets.received(1)

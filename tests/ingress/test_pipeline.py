@@ -14,9 +14,10 @@ from taskfactory.ingress.dead_letter_share import ShareLimit
 from taskfactory.ingress.deliveries import Assignment, Delivery
 from taskfactory.ingress.effects import Dependencies, Effects, Ports
 from taskfactory.ingress.pipeline import Member, Pipeline, PipelineLimits
-from taskfactory.ingress.retrying import Dependency
+from taskfactory.ingress.retrying import Dependency, backoff_seconds
 from taskfactory.intake import (
     DeadLetter,
+    Decided,
     DecisionLimits,
     EventReader,
     InForce,
@@ -32,6 +33,7 @@ from tests.ingress.fakes import (
     FakeRevisionLog,
     FakeStarter,
     delivery,
+    record,
     run_input,
     unavailable,
 )
@@ -54,20 +56,22 @@ class Workshop:
         dead_letters: FakeDeadLetters | None = None,
         revisions: FakeRevisionLog | None = None,
         reader: EventReader | None = None,
+        decisions: FakeDecisionStream | None = None,
     ) -> None:
         self.definitions = DefinitionSet([ORDERS])
         self.starter = starter or FakeStarter()
         self.dead_letters = dead_letters or FakeDeadLetters()
         self.reader = reader or EventReader(1000, None)
         self.revisions = revisions or FakeRevisionLog()
-        self.decisions = FakeDecisionStream()
+        self.decisions = decisions or FakeDecisionStream()
         self.settled: list[tuple[Delivery, bool]] = []
         self.halted: list[str] = []
         self.waits: list[float] = []
-        self.temporal = Dependency("temporal", self._sleep)
+        self.temporal = Dependency("temporal", self._backoff)
         self._changed = asyncio.Condition()
         others = {
-            name: Dependency(name, self._sleep) for name in ("schema_registry", "dead_letters", "registry", "decisions")
+            name: Dependency(name, self._backoff)
+            for name in ("schema_registry", "dead_letters", "registry", "decisions")
         }
         self._in_force = InForce(1, self.definitions)
         self.pipeline = Pipeline(
@@ -87,15 +91,16 @@ class Workshop:
             self._in_force = InForce(self._in_force.revision + 1, self.definitions)
         return self._in_force
 
-    async def _sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        await asyncio.sleep(0)
+    def _backoff(self, failures: int, waiting: int) -> float:
+        self.waits.append(backoff_seconds(failures, waiting))
+        return 0.0
 
     def settle(self, delivery: Delivery, *, disposed: bool) -> None:
         self.settled.append((delivery, disposed))
         asyncio.get_running_loop().create_task(self._notify())
 
-    def halt(self, reason: str) -> None:
+    def halt(self, topic: str, reason: str) -> None:
+        assert topic == "events"
         self.halted.append(reason)
 
     async def _notify(self) -> None:
@@ -134,9 +139,11 @@ def counted(name: str, **labels: str) -> Callable[[], float]:
 async def test_a_matching_event_starts_one_run_and_a_duplicate_none(workshop: Workshop) -> None:
     started = counted("taskfactory_ingress_decisions_total", decision="started")
     duplicates = counted("taskfactory_ingress_decisions_total", decision="already_started")
+    measured = counted("taskfactory_ingress_start_seconds_count")
     await workshop.process(delivery(0, order(1)), delivery(1, order(2)), delivery(2, order(1)))
     assert len(workshop.starter.runs) == 2
     assert (started(), duplicates()) == (2, 1)
+    assert measured() == 3
     assert all(disposed for _, disposed in workshop.settled)
 
 
@@ -149,11 +156,13 @@ async def test_an_event_that_nothing_matches_is_disposed_as_filtered(workshop: W
 
 
 async def test_a_broken_record_is_disposed_once_its_dead_letter_is_acknowledged(workshop: Workshop) -> None:
+    counted_letters = counted("taskfactory_ingress_dead_letters_total", reason="not_an_envelope")
     workshop.dead_letters.fail_with(unavailable(), unavailable())
     await workshop.process(delivery(0, b"broken"))
     [letter] = workshop.dead_letters.letters
     assert letter.record.value == b"broken"
     assert len(workshop.waits) == 2
+    assert counted_letters() == 1
 
 
 async def test_a_broken_record_is_not_disposed_while_its_dead_letter_is_being_written() -> None:
@@ -209,8 +218,9 @@ async def test_a_definition_has_an_age_while_its_run_can_not_be_started(monkeypa
 async def test_a_dependency_that_is_away_is_a_problem_until_it_is_back() -> None:
     problems: list[str | None] = []
 
-    async def note(_seconds: float) -> None:
+    def note(_failures: int, _waiting: int) -> float:
         problems.append(temporal.problem())
+        return 0.0
 
     temporal = Dependency("temporal", note)
     starter = FakeStarter()
@@ -264,24 +274,64 @@ async def test_an_assignment_that_is_withdrawn_while_temporal_is_away_is_left_to
 
 
 async def test_a_start_that_has_no_slot_yet_when_its_assignment_is_withdrawn_is_not_begun() -> None:
-    assignment = Assignment(("events", 0), epoch=1)
+    assignment, release = Assignment(("events", 0), epoch=1), asyncio.Event()
 
     class Slow(FakeStarter):
         async def start(self, run: Any, request_id: str) -> Any:
-            assignment.withdrawn = True
-            return await super().start(run, request_id)
+            started = await super().start(run, request_id)
+            if len(self.attempts) == 4:
+                assignment.withdrawn = True
+                release.set()
+            await release.wait()
+            return started
 
     workshop = Workshop(Slow())
     await workshop.process(*(delivery(number, order(number), assignment=assignment) for number in range(20)))
-    assert len(workshop.starter.attempts) <= 4
-    assert sum(disposed for _, disposed in workshop.settled) == len(workshop.starter.attempts)
+    assert len(workshop.starter.attempts) == 4
+    assert sum(disposed for _, disposed in workshop.settled) == 4
 
 
 async def test_records_of_a_withdrawn_assignment_are_left_undone(workshop: Workshop) -> None:
+    left = counted("taskfactory_ingress_decisions_total", decision="left")
     gone = Assignment(("events", 0), epoch=1, withdrawn=True)
     await workshop.process(delivery(0, order(1), assignment=gone))
     assert [disposed for _, disposed in workshop.settled] == [False]
     assert not workshop.starter.attempts
+    assert left() == 1
+
+
+@pytest.mark.parametrize("away", ["schema registry", "dead letters", "decision stream"])
+async def test_a_withdrawn_record_waits_for_nothing_that_is_away_and_leaves_no_letter(away: str) -> None:
+    assignment = Assignment(("events", 0), epoch=1)
+
+    def absent() -> Unavailable:
+        assignment.withdrawn = True
+        return unavailable()
+
+    class Reader(EventReader):
+        def read_known(self, record: Record, in_force: InForce) -> ReadResult:
+            if away == "schema registry":
+                raise SchemaNeeded(7)
+            return super().read_known(record, in_force)
+
+        async def read(self, record: Record, in_force: InForce) -> ReadResult:  # noqa: ARG002 -- as the real one
+            raise absent()
+
+    class Letters(FakeDeadLetters):
+        async def write(self, letter: DeadLetter) -> None:
+            if away == "dead letters":
+                raise absent()
+            await super().write(letter)
+
+    class Stream(FakeDecisionStream):
+        async def publish(self, decided: Decided) -> None:  # noqa: ARG002 -- as the real one
+            raise absent()
+
+    workshop = Workshop(dead_letters=Letters(), reader=Reader(1000, None), decisions=Stream())
+    value = b"broken" if away == "dead letters" else order(1)
+    await workshop.process(delivery(0, value, assignment=assignment))
+    assert [disposed for _, disposed in workshop.settled] == [False]
+    assert not workshop.dead_letters.letters
 
 
 async def test_any_other_error_of_the_starter_ends_the_pipeline(workshop: Workshop) -> None:
@@ -380,6 +430,22 @@ async def test_the_log_says_which_revision_decides_before_it_decides(workshop: W
 
 
 async def test_nothing_is_decided_while_the_log_cannot_be_written() -> None:
+    logged_then: list[int] = []
+
+    class Watched(FakeStarter):
+        async def start(self, run: Any, request_id: str) -> Any:
+            logged_then.append(len(log.lines))
+            return await super().start(run, request_id)
+
+    log = FakeRevisionLog()
+    log.fail_with(*[unavailable()] * 5)
+    workshop, partition = Workshop(Watched(), revisions=log), Assignment(("events", 0), epoch=1)
+    await workshop.process(*(delivery(number, order(number), assignment=partition) for number in range(2)))
+    assert len(workshop.waits) == 5
+    assert logged_then == [1, 1]
+
+
+async def test_a_record_whose_partition_goes_away_before_the_log_can_be_written_is_left() -> None:
     gone = Assignment(("events", 0), epoch=1)
 
     class Away(FakeRevisionLog):
@@ -393,12 +459,51 @@ async def test_nothing_is_decided_while_the_log_cannot_be_written() -> None:
     assert not workshop.starter.attempts
 
 
+async def test_a_partition_that_goes_away_while_the_log_cannot_be_written_takes_no_other_with_it() -> None:
+    gone, kept = Assignment(("events", 0), epoch=1), Assignment(("events", 1), epoch=2)
+
+    class Away(FakeRevisionLog):
+        async def put(self, lines: Any) -> None:
+            gone.withdrawn = True
+            await super().put(lines)
+
+    log = Away()
+    log.fail_with(unavailable(), unavailable())
+    workshop = Workshop(revisions=log)
+    await workshop.process(delivery(0, order(1), assignment=gone), delivery(0, order(2), assignment=kept))
+    assert {settled.assignment.epoch: disposed for settled, disposed in workshop.settled} == {1: False, 2: True}
+
+
+async def test_lines_reach_the_log_in_the_order_of_their_records_although_the_first_is_held_up() -> None:
+    trying = asyncio.Event()
+
+    class Away(FakeRevisionLog):
+        async def put(self, lines: Any) -> None:
+            trying.set()
+            await super().put(lines)
+
+    log = Away()
+    log.fail_with(unavailable())
+    workshop = Workshop(revisions=log)
+    partition = Assignment(("events", 0), epoch=1)
+    running = asyncio.create_task(workshop.pipeline.run())
+    workshop.pipeline.accept([delivery(7, order(1), assignment=partition)])
+    await trying.wait()
+    workshop.definitions = DefinitionSet([ORDERS, PICKY])
+    workshop.pipeline.accept([delivery(9, order(2), assignment=partition)])
+    await workshop._until_settled(2)
+    assert [(line.from_offset, line.revision) for line in log.lines] == [(7, 1), (9, 2)]
+    running.cancel()
+    await asyncio.wait({running})
+
+
 async def test_decisions_are_told_before_a_record_is_disposed(workshop: Workshop) -> None:
     workshop.definitions = DefinitionSet([ORDERS, PICKY])
     workshop.decisions.fail_with(unavailable())
     await workshop.process(delivery(0, order(1)), delivery(1, b"broken"))
     told = {decided.record.offset: [each.kind for each in decided.dispositions] for decided in workshop.decisions.told}
     assert told == {0: ["started", "dead_lettered"], 1: ["dead_lettered"]}
+    assert {decided.revision for decided in workshop.decisions.told} == {workshop._now_in_force().revision}
 
 
 async def test_too_large_a_share_of_dead_letters_halts_the_consumer_and_disposes_of_nothing_more(
@@ -413,8 +518,67 @@ async def test_too_large_a_share_of_dead_letters_halts_the_consumer_and_disposes
     assert len(workshop.dead_letters.letters) <= 5
 
 
+async def test_one_record_that_many_definitions_stumble_over_halts_nothing(workshop: Workshop) -> None:
+    workshop.definitions = DefinitionSet([definition(f"d-{number}", {"type": ["order"]}) for number in range(12)])
+    workshop.starter.fail_with(*[Refused("run_input_too_large", "3 MB")] * 12)
+    await workshop.process(delivery(0, order(1)))
+    assert len(workshop.dead_letters.letters) == 12
+    await workshop.process(*(delivery(number, order(number)) for number in range(1, 4)))
+    assert not workshop.halted
+
+
+async def test_runs_that_temporal_refuses_halt_the_consumer_as_broken_records_do(workshop: Workshop) -> None:
+    workshop.starter.fail_with(*[Refused("refused_by_temporal", "bad input")] * 40)
+    for number in range(40):
+        await workshop.process(delivery(number, order(number)))
+    [reason] = workshop.halted
+    assert "4 of the latest 4 records were dead-lettered (4 refused_by_temporal)" in reason
+    assert len(workshop.dead_letters.letters) <= 4
+
+
+async def test_a_letter_that_is_not_written_because_of_the_halt_is_not_told(workshop: Workshop) -> None:
+    await workshop.process(*(delivery(number, b"broken") for number in range(10)))
+    assert workshop.halted
+    written = {letter.record.offset for letter in workshop.dead_letters.letters}
+    assert {decided.record.offset for decided in workshop.decisions.told} <= written
+
+
+async def test_after_a_halt_nothing_is_begun_and_nothing_waits_for_letters_that_cannot_be_written(
+    workshop: Workshop,
+) -> None:
+    workshop.dead_letters.fail_with(*[unavailable()] * 1000)
+    await workshop.process(*(delivery(number, b"broken") for number in range(10)))
+    assert workshop.halted
+    assert not any(disposed for _, disposed in workshop.settled)
+    await workshop.process(delivery(10, order(1)))
+    assert not workshop.starter.attempts
+
+
 async def test_a_share_of_dead_letters_below_the_limit_halts_nothing(workshop: Workshop) -> None:
     values = [b"broken" if number % 2 else order(number) for number in range(60)]
     await workshop.process(*(delivery(number, value) for number, value in enumerate(values)))
     assert not workshop.halted
     assert len(workshop.dead_letters.letters) == 30
+
+
+async def test_a_definition_that_fails_on_what_others_take_halts_nothing(workshop: Workshop) -> None:
+    workshop.definitions = DefinitionSet([ORDERS, PICKY])
+    await workshop.process(*(delivery(number, order(number)) for number in range(60)))
+    assert not workshop.halted
+    assert len(workshop.dead_letters.letters) == 60
+    assert all(disposed for _, disposed in workshop.settled)
+
+
+async def test_a_topic_that_is_halted_leaves_the_others_alone(workshop: Workshop) -> None:
+    await workshop.process(*(delivery(number, b"broken") for number in range(40)))
+    assert len(workshop.halted) == 1
+    sound = Delivery(record(0, order(1), topic="sound"), Assignment(("sound", 0), epoch=1))
+    await workshop.process(sound)
+    assert workshop.settled[-1] == (sound, True)
+
+
+async def test_a_record_whose_headers_cannot_be_read_is_a_dead_letter(workshop: Workshop) -> None:
+    unreadable = replace(record(0, order(1)), headers=(), unreadable_headers=True)
+    await workshop.process(Delivery(unreadable, Assignment(("events", 0), epoch=1)))
+    [letter] = workshop.dead_letters.letters
+    assert (letter.reason, letter.record.value) == ("invalid_headers", order(1))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from taskfactory.definitions import ActivityDefinition, RegisteredDefinition, parse_definition
 from taskfactory.intake import DecisionLimits, InForce, read_event
-from taskfactory.intake.backtest import Backtest, Draft, Report
+from taskfactory.intake.backtest import Backtest, Draft, Peak, Report
 from tests.ingress.fakes import record
 
 HOUR = 3_600_000
@@ -103,6 +103,12 @@ def test_tasks_are_counted_by_the_hour_of_their_records() -> None:
     assert report.proposed.tasks == 5
     assert report.proposed.peak is not None
     assert (report.proposed.peak.hour, report.proposed.peak.tasks) == (datetime(2026, 1, 1, 14, tzinfo=UTC), 3)
+
+
+def test_a_record_of_a_time_beyond_the_calendar_has_tasks_and_no_hour() -> None:
+    beyond = 9_000_000_000_000_000_000
+    report = tried(Draft(definition()), {}, hours=[(beyond - NOON) // HOUR])
+    assert report.proposed.peak == Peak(None, 1)
 
 
 def test_errors_are_told_by_reason_with_examples() -> None:

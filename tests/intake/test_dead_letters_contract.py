@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -91,3 +92,15 @@ class TestKafkaDeadLetters(DeadLettersContract):
         assert headers_of(large)["taskfactory_dlq_truncated"] == b"true"
         assert headers_of(large)["taskfactory_dlq_offset"] == b"1"
         assert small.value() == b"small"
+
+    async def test_of_what_is_too_large_even_without_its_value_the_reason_and_the_place_are_kept(
+        self, sink: DeadLetterSink
+    ) -> None:
+        large = os.urandom(300_000)
+        await sink.write(replace(letter(1), record=record(1, b"small", key=large)))
+        await sink.write(replace(letter(2), record=record(2, b"small", headers=(("trace", large),))))
+        for message, offset in zip(await self.site.dead_letters(2), (b"1", b"2"), strict=True):
+            assert (message.key(), message.value()) == (None, None)
+            assert headers_of(message)["taskfactory_dlq_truncated"] == b"true"
+            assert headers_of(message)["taskfactory_dlq_offset"] == offset
+            assert "trace" not in headers_of(message)

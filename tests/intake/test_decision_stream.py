@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 from taskfactory.envelope import decode, encode
-from taskfactory.intake import DeadLetter, Decided, Disposition
+from taskfactory.intake import DeadLetter, Decided, Disposition, Earliest, KafkaDecisionStream, Latest, open_history
 from taskfactory.intake.decision_stream import envelope_of
+from tests.conftest import RunningStack
 from tests.ingress.fakes import record
 from tests.intake.test_decisions import definition
 
@@ -44,6 +45,15 @@ def test_a_decision_names_the_record_the_event_and_what_became_of_it_for_each_de
     assert decode(*encode(told)) == told
 
 
+def test_what_is_too_much_for_the_topic_is_told_in_short_however_much_it_is() -> None:
+    event = EVENT | {"id": "e" * 900_000, "subject": "s" * 90_000}
+    told = envelope_of(Decided(record(7), event, 12, [Disposition("started", ORDERS, "r")] * 10_000), NOW, short=True)
+    assert len(encode(told).value or b"") < 1000
+    assert (told.id, told.data["revision"], told.data["filtered"]) == ("events/0/7", 12, False)
+    assert told.data["truncated"] is True
+    assert "decisions" not in told.data
+
+
 def test_the_events_data_is_not_repeated() -> None:
     assert "4711" not in str(envelope_of(Decided(record(), EVENT, 1, []), NOW).data)
 
@@ -63,3 +73,18 @@ def test_a_record_that_no_definition_matched_is_told_as_filtered_and_an_unreadab
     assert broken.data["decisions"] == [
         {"decision": "dead_lettered", "reason": "malformed_json", "message": "not JSON"}
     ]
+
+
+async def test_a_record_with_more_decisions_than_the_topic_takes_is_told_in_short(stack: RunningStack) -> None:
+    topic = stack.topic("decisions")
+    stream = KafkaDecisionStream({"bootstrap.servers": stack.endpoints.kafka_bootstrap_servers}, topic)
+    try:
+        for dispositions in (1, 10_000):
+            many = [Disposition("started", ORDERS, "activity-1")] * dispositions
+            await stream.publish(Decided(record(dispositions), EVENT, 12, many))
+    finally:
+        stream.close(5)
+    with open_history({"bootstrap.servers": stack.endpoints.kafka_bootstrap_servers}) as history:
+        [told] = history.read(history.spans(topic, Earliest(), Latest()))
+        decisions = [b'"truncated":true' in (each.value or b"") for each in told]
+    assert decisions == [False, True]

@@ -39,9 +39,12 @@ def decide_record(record: Record, in_force: InForce) -> list[Decision]:
             return [letter]
 
 
-def definition(name: str, match: dict[str, Any], **trigger: Any) -> RegisteredDefinition:
+def definition(
+    name: str, match: dict[str, Any], dedupe: dict[str, Any] | None = None, **trigger: Any
+) -> RegisteredDefinition:
     parsed = parse_definition(
         {
+            **({} if dedupe is None else {"dedupe": dedupe}),
             "apiVersion": "taskfactory/v1",
             "kind": "ActivityDefinition",
             "name": name,
@@ -104,6 +107,26 @@ def test_the_same_event_at_another_offset_is_the_same_run() -> None:
     assert isinstance(first, StartRun)
     assert isinstance(second, StartRun)
     assert first.run.run_id == second.run.run_id
+
+
+def test_a_definition_that_reads_other_topics_is_not_asked() -> None:
+    elsewhere = definition("elsewhere", {"type": ["order"]}, topics=["refunds"])
+    here = definition("here", {"type": ["order"]}, topics=["refunds", "events"])
+    [start] = decided(event(), elsewhere, here)
+    assert isinstance(start, StartRun)
+    assert start.definition == here
+
+
+def test_with_a_window_every_event_of_a_key_asks_under_a_run_id_of_its_own() -> None:
+    windowed = definition("windowed", {"type": ["order"]}, dedupe={"key": "subject", "window": "1h"})
+    times = ["2026-01-01T00:00:00Z", "2026-01-01T00:10:00Z", "2026-01-01T00:00:00Z"]
+    [first], [second], [again] = (decided(event(subject="o-7", time=time), windowed) for time in times)
+    assert isinstance(first, StartRun)
+    assert isinstance(second, StartRun)
+    assert again == first
+    assert first.run.run_id != second.run.run_id
+    assert (first.run.dedupe_strategy, first.run.dedupe_parts, first.run.window) == ("subject", ["o-7"], 3600)
+    assert (second.run.dedupe_parts, second.run.window) == (["o-7"], 3600)
 
 
 def test_an_event_that_nothing_matches_leads_to_nothing() -> None:
@@ -210,6 +233,11 @@ def test_an_event_that_has_come_too_far_is_a_dead_letter_that_names_the_chain() 
 
 def test_an_event_that_has_come_too_far_and_that_nothing_matches_is_no_dead_letter() -> None:
     assert decided(event(hops=11), definition("refunds", {"type": ["refund"]})) == []
+
+
+def test_an_event_that_has_come_too_far_but_from_before_the_activation_is_no_dead_letter() -> None:
+    later = replace(definition("orders", {"type": ["order"]}), active_since=datetime(2100, 1, 1, tzinfo=UTC))
+    assert decided(event(hops=11), later) == [BeforeActivation(later)]
 
 
 def test_a_key_that_was_released_fires_in_its_new_generation() -> None:

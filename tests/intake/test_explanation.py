@@ -142,7 +142,7 @@ def test_paused_before_activation_and_too_many_hops_are_told_apart() -> None:
 def test_a_dead_letter_names_its_id_and_how_it_was_resolved() -> None:
     answer = explained(registered(trigger={"when": "event.data.missing"}))
     assert answer.letter is not None
-    told = answer.settle(Facts(resolutions={answer.letter.id: "redriven"}), placed=True)
+    told = answer.settle(Facts(resolutions={answer.letter.key: "redriven"}), placed=True)
     assert f"letter events/0/7/{ID} was redriven" in told.sentence
     assert "letter" not in answer.settle(Facts(), placed=False).sentence
 

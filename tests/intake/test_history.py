@@ -97,6 +97,17 @@ def test_a_history_begins_with_its_start_and_ends_before_its_end(
     assert all(span.removed is None for span in spans)
 
 
+@pytest.mark.parametrize(
+    "ancient", ["1969-12-31T23:59:59.999+00:00", "1900-01-01T00:00:00+00:00", "0001-01-01T00:00:00+00:00"]
+)
+def test_a_time_before_all_records_is_the_beginning(stack: RunningStack, history: History, ancient: str) -> None:
+    topic = stack.topic(partitions=1)
+    produce(stack, topic, 3)
+    start = AtTime(datetime.fromisoformat(ancient))
+    assert read(history, history.spans(topic, start, Latest())) == [(0, 0), (0, 1), (0, 2)]
+    assert read(history, history.spans(topic, Earliest(), start)) == []
+
+
 def test_what_is_appended_during_the_reading_is_left_out(stack: RunningStack, history: History) -> None:
     topic = stack.topic()
     produce(stack, topic, 10)

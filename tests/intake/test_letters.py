@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,11 +69,20 @@ def test_the_newest_record_of_an_id_stands_in_whatever_order_partitions_are_read
 ) -> None:
     found = Letters()
     newest_letters((on_topic(7, attempts=attempts, at=at) for attempts, at in order), found)
-    [newest] = found.by_id.values()
+    [newest] = found.by_key.values()
     assert (newest.attempts, newest.written_at) == (3, AT + 2)
 
 
 def test_other_peoples_records_are_counted_and_left_alone() -> None:
     found = Letters()
     newest_letters([on_topic(1), record(2), on_topic(3)], found)
-    assert (sorted(found.by_id), found.strangers) == (["events/0/1", "events/0/3"], 1)
+    assert (sorted(found.by_key), found.strangers) == ([f"events/0/{offset}@1700000000000" for offset in (1, 3)], 1)
+
+
+def test_a_topic_that_was_created_again_has_letters_of_its_own_under_the_same_ids() -> None:
+    found = Letters()
+    earlier, now = on_topic(7), on_topic(7)
+    headers = [(name, b"1800000000000" if name.endswith("_timestamp") else value) for name, value in now.headers]
+    newest_letters([earlier, replace(now, headers=headers)], found)
+    assert {letter.id for letter in found.by_key.values()} == {"events/0/7"}
+    assert len(found.by_key) == 2

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -39,9 +40,9 @@ class Place:
         await self.sink.write(letter)
         return letter
 
-    def produce(self, value: bytes) -> None:
+    def produce(self, value: bytes, **record: Any) -> None:
         producer = Producer({**self.config, "message.max.bytes": 2_000_000})
-        producer.produce(self.topic, value)
+        producer.produce(self.topic, value, **record)
         assert producer.flush(20) == 0
 
     def remove_before(self, topic: str, offset: int) -> None:
@@ -70,7 +71,7 @@ async def test_the_newest_letters_are_listed_and_their_originals_read_back(place
     first = await place.dead_letter(1, b"\xff one")
     await place.dead_letter(2, b"two")
     await place.dead_letter(1, b"\xff one", earlier=1)
-    found = read_letters(history, place.dlq, None).by_id
+    found = read_letters(history, place.dlq, None).by_key
     assert {letter.id: letter.attempts for letter in found.values()} == {
         f"{place.topic}/0/1": 2,
         f"{place.topic}/0/2": 1,
@@ -82,15 +83,15 @@ async def test_the_newest_letters_are_listed_and_their_originals_read_back(place
 async def test_only_letters_since_a_time_are_read(place: Place, history: History) -> None:
     await place.dead_letter(1, b"one")
     now = datetime.now(UTC)
-    assert len(read_letters(history, place.dlq, now - timedelta(minutes=5)).by_id) == 1
-    assert not read_letters(history, place.dlq, now + timedelta(minutes=5)).by_id
+    assert len(read_letters(history, place.dlq, now - timedelta(minutes=5)).by_key) == 1
+    assert not read_letters(history, place.dlq, now + timedelta(minutes=5)).by_key
 
 
 async def test_what_was_too_large_for_the_topic_is_read_at_its_origin(place: Place, history: History) -> None:
     large = os.urandom(200_000)
     place.produce(large)
     letter = await place.dead_letter(0, large)
-    [found] = read_letters(history, place.dlq, None).by_id.values()
+    [found] = read_letters(history, place.dlq, None).by_key.values()
     assert found.truncated
     assert [record.value for record in place.originals(history, [found])] == [large]
     place.produce(b"later")
@@ -99,9 +100,18 @@ async def test_what_was_too_large_for_the_topic_is_read_at_its_origin(place: Pla
     assert letter.id == found.id
 
 
+async def test_what_was_too_large_by_its_headers_is_read_at_its_origin_whole(place: Place, history: History) -> None:
+    headers = [("trace", os.urandom(200_000)), ("content-type", b"application/json")]
+    place.produce(b"small", headers=headers, key=b"key")
+    await place.sink.write(DeadLetter(Record(place.topic, 0, 0, 1, b"key", b"small", headers), "mapping_error", "no"))
+    [found] = read_letters(history, place.dlq, None).by_key.values()
+    [original] = place.originals(history, [found])
+    assert (original.key, original.value, list(original.headers)) == (b"key", b"small", headers)
+
+
 async def test_a_letter_that_retention_took_has_no_original(place: Place, history: History) -> None:
     await place.dead_letter(1, b"one")
     await place.dead_letter(2, b"two")
-    letters = list(read_letters(history, place.dlq, None).by_id.values())
+    letters = list(read_letters(history, place.dlq, None).by_key.values())
     place.remove_before(place.dlq, 1)
     assert [record.value for record in place.originals(history, letters)] == [b"two"]

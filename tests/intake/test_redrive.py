@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from taskfactory.definitions import DefinitionSet, RegisteredDefinition, parse_definition
+from taskfactory.definitions import (
+    DedupeKey,
+    DefinitionSet,
+    RegisteredDefinition,
+    parse_definition,
+    parse_mapping,
+)
 from taskfactory.intake import (
     DeadLetter,
     DecisionLimits,
@@ -46,11 +52,11 @@ class FakeResolutions:
 
     def put(self, resolutions: Sequence[Resolution]) -> None:
         for item in resolutions:
-            self.rows.setdefault((item.letter_id, item.attempts), item)
+            self.rows.setdefault((item.letter_key, item.attempts), item)
 
-    def newest(self, letter_ids: Sequence[str]) -> dict[str, Resolution]:
-        found = sorted(key for key in self.rows if key[0] in letter_ids)
-        return {letter_id: self.rows[letter_id, attempts] for letter_id, attempts in found}
+    def newest(self, letter_keys: Sequence[str]) -> dict[str, Resolution]:
+        found = sorted(key for key in self.rows if key[0] in letter_keys)
+        return {letter_key: self.rows[letter_key, attempts] for letter_key, attempts in found}
 
 
 class Bench:
@@ -120,8 +126,8 @@ async def test_a_letter_of_one_definition_starts_that_definition_only_at_its_ori
     )
     assert (done.outcome, done.resolved, done.message) == ("started", True, f"started {run.run_id}")
     [resolution] = bench.resolutions.rows.values()
-    assert (resolution.letter_id, resolution.attempts, resolution.resolution, resolution.by) == (
-        "events/0/7/id-of-orders",
+    assert (resolution.letter_key, resolution.attempts, resolution.resolution, resolution.by) == (
+        "events/0/7/id-of-orders@1700000000000",
         1,
         "redriven",
         "ada",
@@ -144,6 +150,44 @@ async def test_what_fails_again_stays_with_its_new_reason_and_one_attempt_more()
     assert (done.outcome, done.resolved) == ("failed", False)
     assert not bench.resolutions.rows
     assert not bench.starter.runs
+
+
+async def test_a_resolution_covers_all_attempts_of_its_letter() -> None:
+    bench = Bench(ORDERS)
+    await bench.redrive(DeadLetter(event(), "when_error", "m", ORDERS, earlier=2))
+    assert list(bench.resolutions.rows) == [("events/0/7/id-of-orders@1700000000000", 3)]
+
+
+@pytest.mark.parametrize(("resolved", "attempts"), [(5, 6), (2, 5)])
+async def test_a_new_letter_is_on_the_list_whatever_was_resolved_under_its_id_before(
+    resolved: int, attempts: int
+) -> None:
+    bench = Bench(FAILING)
+    bench.resolutions.put([Resolution("events/0/7/id-of-orders@1700000000000", resolved, "discarded", "a test", "ada")])
+    await bench.redrive(DeadLetter(event(), "unknown_schema", "m", earlier=3))
+    [own] = bench.written.letters
+    assert (own.id, own.attempts) == ("events/0/7/id-of-orders", attempts)
+
+
+async def test_a_redrive_and_a_replay_read_by_the_topics_mapping_and_heed_released_keys() -> None:
+    mapping = parse_mapping(
+        {
+            "apiVersion": "taskfactory/v1",
+            "kind": "TopicMapping",
+            "topic": "events",
+            "id": "string(value.id)",
+            "source": "'/rows'",
+            "type": "'order'",
+        }
+    )
+    key, row = DedupeKey("event_id", ("/rows", "17")), record(7, b'{"id": 17}')
+    bench = Bench(ORDERS)
+    bench.in_force = InForce(1, DefinitionSet([ORDERS]), {(ORDERS.id, key.digest): 2}, {"events": mapping})
+    done = await bench.redrive(DeadLetter(row, "mapping_error", "m"))
+    assert done.outcome == "started"
+    assert (await bench.replay(ORDERS, row)).tally == {"already_started": 1}
+    [run] = bench.starter.runs.values()
+    assert (run.generation, run.trigger.source, run.trigger.id) == (2, "/rows", "17")
 
 
 async def test_what_temporal_refuses_stays_too() -> None:
@@ -284,7 +328,7 @@ async def test_a_replay_asks_a_paused_definition_about_records_of_any_age() -> N
 
 async def test_what_a_replay_fails_on_is_the_definitions_letter_and_on_the_list_even_if_one_was_resolved() -> None:
     bench = Bench(FAILING)
-    bench.resolutions.put([Resolution("events/0/1/id-of-orders", 2, "discarded", "a test", "ada")])
+    bench.resolutions.put([Resolution("events/0/1/id-of-orders@1700000000000", 2, "discarded", "a test", "ada")])
     await bench.replay(FAILING, event(1), record(2, b"garbage", headers=STRUCTURED))
     assert {(letter.id, letter.reason, letter.attempts) for letter in bench.written.letters} == {
         ("events/0/1/id-of-orders", "when_error", 3),

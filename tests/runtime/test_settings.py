@@ -30,7 +30,10 @@ def test_a_topic_list_is_separated_by_commas(monkeypatch: pytest.MonkeyPatch) ->
 def test_any_librdkafka_property_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKFACTORY_KAFKA_BOOTSTRAP_SERVERS", "broker:9092")
     monkeypatch.setenv("TASKFACTORY_KAFKA_CONFIG__SESSION_TIMEOUT_MS", "6000")
-    assert Settings().librdkafka(group_member=True) == {"bootstrap.servers": "broker:9092", "session.timeout.ms": "6000"}
+    assert Settings().librdkafka(group_member=True) == {
+        "bootstrap.servers": "broker:9092",
+        "session.timeout.ms": "6000",
+    }
 
 
 def test_settings_are_frozen() -> None:

@@ -1,7 +1,7 @@
 """Whatever is taken from, or added to, books that balance is found, and at its place."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from taskfactory.intake.audit.entries import (
 )
 from taskfactory.intake.audit.settling import settle
 from taskfactory.intake.executions import Execution
-from tests.intake.audit.worlds import World, definition_id, entry, letter, run, start, worlds
+from tests.intake.audit.worlds import MOMENT, World, definition_id, entry, letter, run, start, worlds
 
 ONE = definition_id(1)
 
@@ -194,6 +194,48 @@ def test_a_claim_whose_row_has_expired_is_not_held_against_anybody() -> None:
     assert expected.keys is not None
     old = {"claimed": expected.keys.all, "rows_kept_since": datetime(2026, 6, 1, tzinfo=UTC)}
     assert disposition(entry(5, ONE, expected), **old) is Disposition.ROWS_EXPIRED
+
+
+def test_a_run_of_another_topics_record_at_the_same_coordinates_is_not_the_records_own() -> None:
+    expected = start(ONE, "e")
+    assert expected.keys is not None
+    made = entry(5, ONE, expected)
+    own = run(expected, made.place, ONE)
+    claimed = expected.keys.all
+    elsewhere = {own.run_id: replace(own, topic="others")}
+    assert disposition(made, runs={own.run_id: own}, claimed=claimed) is Disposition.STARTED
+    assert disposition(made, runs=elsewhere, claimed=claimed) is Disposition.ALREADY_STARTED
+
+
+def test_a_run_of_another_event_from_before_the_record_came_of_an_earlier_topic() -> None:
+    made = entry(5, ONE, None)
+    stale = replace(run(start(ONE, "old"), made.place, ONE), event_id="old", started_at=MOMENT - timedelta(seconds=1))
+    facts = Facts(committed={0: 100}, triggered={(made.place, ONE): [stale]})
+    assert settle(made, facts) == Settled(Disposition.FILTERED, earlier=1)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"started_at": MOMENT}, {"started_at": MOMENT - timedelta(seconds=1), "event_id": "e-5", "event_source": "/s"}],
+)
+def test_a_run_that_is_not_older_than_the_record_or_of_its_event_is_not_excused(changed: dict[str, Any]) -> None:
+    made = replace(entry(5, ONE, None), event="e-5 from /s")
+    extra = replace(run(start(ONE, "old"), made.place, ONE), **changed)
+    settled = settle(made, Facts(committed={0: 100}, triggered={(made.place, ONE): [extra]}))
+    assert isinstance(settled, Settled)
+    assert [item.trouble for item in settled.troubles] == [Trouble.RUN_UNEXPLAINED]
+
+
+def test_a_letter_of_an_earlier_topic_neither_accuses_nor_excuses_the_record() -> None:
+    quiet, due = entry(5, ONE, None), entry(6, ONE, Expected(Expectation.DEAD_LETTER))
+    stale = {made.letter_id: replace(letter(made), timestamp=1) for made in (quiet, due)}
+    assert disposition(quiet, letters=stale) is Disposition.FILTERED
+    settled = settle(due, Facts(committed={0: 100}, letters=stale))
+    assert isinstance(settled, Settled)
+    assert [item.trouble for item in settled.troubles] == [Trouble.LETTER_MISSING]
+    assert disposition(due, letters={due.letter_id: replace(letter(due), timestamp=due.timestamp)}) is (
+        Disposition.DEAD_LETTERED
+    )
 
 
 def test_a_missing_letter_proves_nothing_once_letters_were_lost() -> None:

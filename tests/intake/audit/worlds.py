@@ -34,7 +34,7 @@ def start(activity: str, event: str, key: str | None = None, *, later: bool = Fa
 def entry(offset: int, activity: str | None, *expected: Expected | None, partition: int = 0) -> Entry:
     place = Place(partition, offset)
     letter_id = "/".join(["events", str(partition), str(offset), *([activity] if activity else [])])
-    return Entry(place, int(MOMENT.timestamp() * 1000), f"e-{offset}", activity, "name", letter_id, expected)
+    return Entry("events", place, int(MOMENT.timestamp() * 1000), f"e-{offset}", activity, "name", letter_id, expected)
 
 
 def run(expected: Expected, place: Place, activity: str) -> RunFact:

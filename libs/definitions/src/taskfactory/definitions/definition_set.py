@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from taskfactory.definitions.cel import Bindings, CompileError, EvaluationError
 from taskfactory.definitions.dedupe import (
+    EVENT_ID,
     DedupeKey,
     DedupeKeyMissing,
     DedupeTimeMissing,
@@ -41,8 +42,7 @@ class RegisteredDefinition:
     """When it was enabled; older records start nothing by themselves. None: it always was."""
 
 
-@dataclass(frozen=True)
-class Matched:
+class Matched(NamedTuple):
     """The definition takes the event."""
 
     registered: RegisteredDefinition
@@ -182,7 +182,7 @@ class DefinitionSet:
 class _Candidate:
     """A definition with what every event needs to know of it, close together: most are not in any cache."""
 
-    __slots__ = ("dedupe", "pattern", "place", "registered", "topics", "when")
+    __slots__ = ("dedupe", "is_plain", "pattern", "place", "registered", "topics", "when")
 
     def __init__(self, place: int, registered: RegisteredDefinition) -> None:
         trigger = registered.definition.trigger
@@ -192,9 +192,11 @@ class _Candidate:
         self.topics = trigger.topics
         self.when = trigger.when
         self.dedupe = registered.definition.dedupe
+        self.is_plain = self.when is None and self.dedupe.key == EVENT_ID and self.dedupe.window_seconds is None
+        """Whether it takes every event that its pattern takes, once and for ever: nothing is left to evaluate."""
 
     def listens_to(self, topic: str | None) -> bool:
-        return topic is None or self.topics is None or topic in self.topics
+        return self.topics is None or topic is None or topic in self.topics
 
 
 _place = attrgetter("place")
@@ -205,7 +207,10 @@ class _Evaluation:
 
     def __init__(self, event: Mapping[str, Any]) -> None:
         self._event = event
-        self._identity: DedupeKey | None = None
+
+    @cached_property
+    def _identity(self) -> DedupeKey:
+        return event_identity(self._event)
 
     @cached_property
     def _bindings(self) -> Bindings:
@@ -219,6 +224,11 @@ class _Evaluation:
             return EvaluationFailed(candidate.registered, "event_error", str(error))
 
     def verdict(self, candidate: _Candidate) -> Verdict:
+        if candidate.is_plain:
+            return Matched(candidate.registered, self._identity)
+        return self._evaluated(candidate)
+
+    def _evaluated(self, candidate: _Candidate) -> Verdict:
         registered = candidate.registered
         code: FailureCode = "when_error"
         try:
@@ -248,12 +258,7 @@ class _Evaluation:
         key = dedupe.key
         if isinstance(key, DedupeExpression):
             return expression_key(self._bindings.evaluate(key.expression))
-        return subject_key(self._event) if key == "subject" else self._own_identity()
+        return subject_key(self._event) if key == "subject" else self._identity
 
     def _occurrence(self, dedupe: Dedupe) -> DedupeKey | None:
         return None if dedupe.window_seconds is None else event_occurrence(self._event)
-
-    def _own_identity(self) -> DedupeKey:
-        if self._identity is None:
-            self._identity = event_identity(self._event)
-        return self._identity

@@ -24,6 +24,7 @@ from taskfactory.envelope.errors import InvalidCode, InvalidEnvelope, shown, sho
 
 SPECVERSION: Final = "1.0"
 REQUIRED: Final = ("specversion", "id", "source", "type")
+_REQUIRED: Final = frozenset(REQUIRED)
 
 AttributeValue = str | int | bool
 
@@ -81,7 +82,9 @@ class EventEnvelope(BaseModel):
     def attributes(self) -> dict[str, AttributeValue]:
         """Every attribute that is set, extensions included, `data` not."""
         named = {name: value for name, value in self.__dict__.items() if value is not None and name != "data"}
-        return named | (self.__pydantic_extra__ or {})
+        if self.__pydantic_extra__:
+            named.update(self.__pydantic_extra__)
+        return named
 
     def to_json_dict(self) -> dict[str, Any]:
         """The CloudEvents JSON form: attributes, and `data` or `data_base64` where there is data."""
@@ -103,7 +106,9 @@ class EventEnvelope(BaseModel):
         Raises:
             InvalidEnvelope: A rule is broken.
         """
-        present = {name: value for name, value in members.items() if value is not None}
+        present = dict(members)
+        if None in present.values():
+            present = {name: value for name, value in members.items() if value is not None}
         if "data_base64" in present:
             if "data" in present:
                 raise InvalidEnvelope(
@@ -142,8 +147,8 @@ def _check_required(members: Mapping[str, Any]) -> None:
             "specversion",
             f"specversion is {shown(version)}; only CloudEvents {SPECVERSION} is read.",
         )
-    missing = [name for name in REQUIRED if name not in members]
-    if missing:
+    if not members.keys() >= _REQUIRED:
+        missing = [name for name in REQUIRED if name not in members]
         raise InvalidEnvelope(
             InvalidCode.MISSING_ATTRIBUTE,
             missing[0],

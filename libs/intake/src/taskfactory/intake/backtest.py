@@ -10,7 +10,7 @@ Memory grows with the number of different dedupe keys (about 200 bytes each), no
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from taskfactory.definitions import (
@@ -32,6 +32,7 @@ from taskfactory.intake.dead_letters import DeadLetter
 from taskfactory.intake.decisions import Decision, DecisionLimits, Paused, StartRun, decide
 from taskfactory.intake.in_force import InForce
 from taskfactory.intake.reading import NoEvent, ReadEvent, ReadResult
+from taskfactory.intake.records import moment_of
 
 HOUR_MS: Final = 3_600_000
 
@@ -71,7 +72,8 @@ class Examples:
 class Peak:
     """The hour with most tasks."""
 
-    hour: datetime
+    hour: datetime | None
+    """None: the records' time is none of the calendar's, which ends with the year 9999."""
     tasks: int
 
 
@@ -100,7 +102,7 @@ class Tally:
         if not self._hours:
             return None
         hour, tasks = max(self._hours.items(), key=lambda item: (item[1], -item[0]))
-        return Peak(datetime.fromtimestamp(hour * HOUR_MS / 1000, UTC), tasks)
+        return Peak(moment_of(hour * HOUR_MS), tasks)
 
     def take(self, decision: Decision | None, definition: ActivityDefinition, read: ReadEvent) -> bool:
         """Count a decision; whether the version takes the record."""

@@ -1,5 +1,6 @@
 """The dead letter topic: where dead letters are written, each acknowledged by Kafka."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -44,19 +45,21 @@ class KafkaDeadLetters:
     async def write(self, letter: DeadLetter) -> None:
         """Return when Kafka has acknowledged the letter.
 
-        A letter that is too large for the topic is written without its value and marked
-        `taskfactory_dlq_truncated=true`: the original is still at its coordinates, and its partition goes on.
+        A letter that is too large for the topic is written without its value, and if need be without its key and its
+        own headers too, and marked `taskfactory_dlq_truncated=true`: the original is still at its coordinates, and its
+        partition goes on.
 
         Raises:
             Unavailable: Kafka did not acknowledge; the same letter may be written again.
-            TooLarge: even without its value the topic does not take it.
+            TooLarge: the topic takes not even some kilobytes.
             WriterFailed: the producer is broken for good.
         """
-        key, headers = letter.record.key, letter.headers()
-        try:
-            await self._writer.write(key, letter.record.value, headers)
-        except TooLarge:
-            await self._writer.write(key, None, [*headers, (f"{PREFIX}truncated", b"true")])
+        key, headers, truncated = letter.record.key, letter.headers(), (f"{PREFIX}truncated", b"true")
+        with contextlib.suppress(TooLarge):
+            return await self._writer.write(key, letter.record.value, headers)
+        with contextlib.suppress(TooLarge):
+            return await self._writer.write(key, None, [*headers, truncated])
+        return await self._writer.write(None, None, [*letter.added_headers(), truncated])
 
     def close(self, timeout: float) -> None:
         """Wait up to `timeout` seconds for letters under way, then stop."""

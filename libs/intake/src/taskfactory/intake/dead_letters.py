@@ -44,8 +44,17 @@ class DeadLetter:
         record, definition = self.record, self.definition
         return _id(record.topic, record.partition, record.offset, definition.id if definition else None)
 
+    @property
+    def key(self) -> str:
+        """The id and the record's timestamp: what tells it from a letter of an earlier topic of that name."""
+        return _key(self.id, self.record.timestamp)
+
     def headers(self) -> list[tuple[str, bytes | None]]:
         """The original headers, then `taskfactory_dlq_*`; those of an earlier dead letter are replaced."""
+        return original_headers(self.record) + self.added_headers()
+
+    def added_headers(self) -> list[tuple[str, bytes | None]]:
+        """`taskfactory_dlq_*` alone: at most some kilobytes, whatever the record is like."""
         record = self.record
         added: dict[str, str] = {
             "id": self.id,
@@ -62,9 +71,7 @@ class DeadLetter:
             added["activity_id"] = self.definition.id
             added["activity_name"] = self.definition.definition.name
             added["version"] = str(self.definition.version)
-        return original_headers(record) + [
-            (PREFIX + name, text.encode("utf-8", "backslashreplace")) for name, text in added.items()
-        ]
+        return [(PREFIX + name, text.encode("utf-8", "backslashreplace")) for name, text in added.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +93,20 @@ class StoredLetter:
     """Milliseconds since the epoch; None when the origin had none."""
     attempts: int
     truncated: bool
-    """The dead letter topic found it too large: the original's value is at its coordinates only."""
+    """The dead letter topic found it too large: the original is whole at its coordinates only."""
     written_at: int
     """When it was dead-lettered, in milliseconds since the epoch."""
     place: tuple[int, int]
     """Partition and offset on the dead letter topic."""
 
     @property
+    def key(self) -> str:
+        """As `DeadLetter.key`: resolutions are kept under it."""
+        return _key(self.id, self.timestamp)
+
+    @property
     def newness(self) -> tuple[int, int]:
-        """The newest record of an id is the one for which this is largest.
+        """The newest record of a key is the one for which this is largest.
 
         Attempts come first: a record that is read again writes its first attempt again.
         """
@@ -162,6 +174,10 @@ def original_headers(record: Record) -> list[tuple[str, bytes | None]]:
 def _id(topic: str, partition: int, offset: int, definition_id: str | None) -> str:
     parts = [topic, str(partition), str(offset)]
     return "/".join(parts if definition_id is None else [*parts, definition_id])
+
+
+def _key(letter_id: str, timestamp: int | None) -> str:
+    return f"{letter_id}@{'-' if timestamp is None else timestamp}"
 
 
 def _earlier_attempts(record: Record) -> int:

@@ -4,14 +4,16 @@ It is for people and programs that watch what ingress does; nothing of taskfacto
 record's coordinates, so a record that is decided again gives the same id again.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from taskfactory.envelope import TYPE_PREFIX, EventEnvelope, encode
+from taskfactory.intake.dead_letters import MESSAGE_LIMIT
 from taskfactory.intake.disposition import Disposition
-from taskfactory.intake.kafka_writer import KafkaWriter
+from taskfactory.intake.kafka_writer import KafkaWriter, TooLarge
 from taskfactory.intake.records import Record
 
 TYPE: Final = f"{TYPE_PREFIX}record.decided"
@@ -53,18 +55,31 @@ class KafkaDecisionStream:
         self._writer = KafkaWriter({**batched, **config}, topic)
 
     async def publish(self, decided: Decided) -> None:
-        """See `DecisionStream.publish`."""
-        record = encode(envelope_of(decided, datetime.now(UTC)), key=decided.record.key)
-        await self._writer.write(record.key, record.value, record.headers)
+        """See `DecisionStream.publish`.
+
+        What the topic finds too large is told in short: those who watch must not hold up what they watch.
+        """
+        now = datetime.now(UTC)
+        told = encode(envelope_of(decided, now), key=decided.record.key)
+        with contextlib.suppress(TooLarge):
+            return await self._writer.write(told.key, told.value, told.headers)
+        told = encode(envelope_of(decided, now, short=True))
+        return await self._writer.write(told.key, told.value, told.headers)
 
     def close(self, timeout: float) -> None:
         """Wait up to `timeout` seconds for what is under way, then stop."""
         self._writer.close(timeout)
 
 
-def envelope_of(decided: Decided, now: datetime) -> EventEnvelope:
-    """What is published about a record."""
-    record, event = decided.record, decided.event or {}
+def envelope_of(decided: Decided, now: datetime, *, short: bool = False) -> EventEnvelope:
+    """What is published about a record.
+
+    Args:
+        decided: the record and what became of it.
+        now: an aware time.
+        short: leave out what may be of any size, the event's attributes and the decisions, and say `truncated`.
+    """
+    record, event = decided.record, ({} if short else decided.event) or {}
     data: dict[str, Any] = {
         "record": {
             "topic": record.topic,
@@ -75,7 +90,7 @@ def envelope_of(decided: Decided, now: datetime) -> EventEnvelope:
         "event": {name: event[name] for name in ("source", "id", "type", "subject", "time") if name in event},
         "revision": decided.revision,
         "filtered": not decided.dispositions,
-        "decisions": [_told(disposition) for disposition in decided.dispositions],
+        **({"truncated": True} if short else {"decisions": list(map(_told, decided.dispositions))}),
     }
     return EventEnvelope(
         id=f"{record.topic}/{record.partition}/{record.offset}",
@@ -98,6 +113,6 @@ def _told(disposition: Disposition) -> dict[str, Any]:
         else {"id": definition.id, "name": definition.definition.name, "version": definition.version},
         "run": disposition.run_id,
         "reason": letter and letter.reason,
-        "message": letter and letter.message.encode("utf-8", "backslashreplace").decode(),
+        "message": letter and letter.message[:MESSAGE_LIMIT].encode("utf-8", "backslashreplace").decode(),
     }
     return {name: value for name, value in told.items() if value is not None}

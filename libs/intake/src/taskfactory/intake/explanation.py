@@ -164,7 +164,7 @@ class Answered:
         return replace(self, answer=answer, sentence=sentence, held_by=run)
 
     def _settle_letter(self, letter: DeadLetter, resolutions: Mapping[str, str]) -> "Answered":
-        resolution = resolutions.get(letter.id)
+        resolution = resolutions.get(letter.key)
         place = f"letter {letter.id}" + (f" was {resolution}" if resolution else "")
         return replace(self, sentence=f"{self.sentence} ({place})", resolution=resolution)
 

@@ -164,8 +164,8 @@ class History:
                 return {number: high for number, (_, high) in marks.items()}
             case AtOffset(offset):
                 return dict.fromkeys(marks, offset)
-            case AtTime(moment):
-                asked = [TopicPartition(topic, number, int(moment.timestamp() * 1000)) for number in marks]
+            case AtTime():
+                asked = [TopicPartition(topic, number, position.timestamp) for number in marks]
                 found = self._consumer.offsets_for_times(asked, timeout=ANSWER_SECONDS)
                 for answer in found:
                     if answer.error is not None:

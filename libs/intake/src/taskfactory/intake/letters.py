@@ -1,4 +1,4 @@
-"""The dead letter topic as a list: the newest record of every id, without the originals' bytes, which are read apart.
+"""The dead letter topic as a list: the newest record of every letter, without the originals' bytes (read apart).
 
 So memory grows with the number of letters, about a kilobyte each, and never with their size.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from taskfactory.intake.dead_letters import StoredLetter, original_record, stored_letter
+from taskfactory.intake.dead_letters import StoredLetter, original_headers, original_record, stored_letter
 from taskfactory.intake.history import History, OffsetRange, Progress, Span, UnknownTopic
 from taskfactory.intake.positions import AtOffset, AtTime, Earliest, Latest
 from taskfactory.intake.records import Record
@@ -60,8 +60,8 @@ class LetterFilter:
 class Letters:
     """What the dead letter topic holds."""
 
-    by_id: dict[str, StoredLetter] = field(default_factory=dict)
-    """The newest record of each id."""
+    by_key: dict[str, StoredLetter] = field(default_factory=dict)
+    """The newest record of each letter; a topic that was created again has letters of the same ids as before."""
     strangers: int = 0
     """Records that are no dead letters of ours."""
 
@@ -72,8 +72,8 @@ def newest_letters(records: Iterable[Record], found: Letters) -> None:
         letter = stored_letter(record)
         if letter is None:
             found.strangers += 1
-        elif (known := found.by_id.get(letter.id)) is None or letter.newness >= known.newness:
-            found.by_id[letter.id] = letter
+        elif (known := found.by_key.get(letter.key)) is None or letter.newness >= known.newness:
+            found.by_key[letter.key] = letter
 
 
 def read_letters(history: History, topic: str, since: datetime | None, progress: Progress | None = None) -> Letters:
@@ -126,7 +126,7 @@ def read_originals(
 
 
 def _whole(history: History, letter: StoredLetter, original: Record) -> Record | None:
-    """The original with its value, which for one that was too large is at its origin only; None if it is gone there."""
+    """The original whole, which for one that was too large is at its origin only; None if it is gone there."""
     if not letter.truncated:
         return original
     at = AtOffset(letter.offset), AtOffset(letter.offset + 1)
@@ -135,5 +135,6 @@ def _whole(history: History, letter: StoredLetter, original: Record) -> Record |
     except UnknownTopic:
         return None
     for batch in history.read(spans):
-        return replace(original, value=batch[0].value)
+        found = batch[0]
+        return replace(original, key=found.key, value=found.value, headers=original_headers(found))
     return None

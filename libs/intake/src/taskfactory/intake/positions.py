@@ -12,7 +12,10 @@ ALLOWED: Final = (
     "duration back from now such as 7d or 1h30m"
 )
 _OFFSET: Final = re.compile(r"[0-9]{1,19}")
-_MAX_OFFSET: Final = 2**63 - 1
+MAX_OFFSET: Final = 2**63 - 1
+"""Kafka's offsets have 64 bits, a sign included."""
+MAX_PARTITION: Final = 2**31 - 1
+"""Its partitions have 32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,31 @@ class AtTime:
 
     time: datetime
 
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since the epoch, as Kafka is asked for them.
+
+        Never negative: no record is older than 1970, and Kafka takes -1 for its end and refuses the others.
+        """
+        return max(0, int(self.time.timestamp() * 1000))
+
 
 Position = Earliest | Latest | AtOffset | AtTime
+
+
+def is_backwards(start: Position, end: Position) -> bool:
+    """Whether nothing can lie between two positions, because the first lies behind the second.
+
+    An offset and a time can't be compared without the topic; false for those.
+    """
+    match start, end:
+        case (AtOffset(), AtOffset()):
+            return start.offset > end.offset
+        case (AtTime(), AtTime()):
+            return start.time > end.time
+        case (Latest(), AtOffset() | AtTime() | Earliest()) | (AtOffset() | AtTime(), Earliest()):
+            return True
+    return False
 
 
 class InvalidPosition(ValueError):  # noqa: N818 -- the subject, not the mechanism
@@ -68,7 +94,7 @@ def parse_position(text: str, now: datetime) -> Position:
         return Earliest()
     if text == "latest":
         return Latest()
-    if _OFFSET.fullmatch(text) and int(text) <= _MAX_OFFSET:
+    if _OFFSET.fullmatch(text) and int(text) <= MAX_OFFSET:
         return AtOffset(int(text))
     return AtTime(parse_moment(text, now))
 

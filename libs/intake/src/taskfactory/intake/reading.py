@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from taskfactory.definitions import MappingFailed, RecordParts, map_record
 from taskfactory.envelope import EventEnvelope, InvalidEnvelope, SchemaNeeded, Schemas, decode
@@ -32,6 +32,11 @@ class NoEvent:
     record: Record
 
 
+UNREADABLE_HEADERS: Final = (
+    "the name of a header is not UTF-8, so that no header can be read; the dead letter has none of them, the record at "
+    "its coordinates still does. Name headers in UTF-8"
+)
+
 ReadResult = ReadEvent | NoEvent | DeadLetter
 
 
@@ -50,6 +55,8 @@ def read_event(record: Record, in_force: InForce, max_event_bytes: int, schemas:
     size = len(record.value or b"")
     if size > max_event_bytes:
         return DeadLetter(record, "too_large", f"the value has {size} bytes, {max_event_bytes} are allowed")
+    if record.unreadable_headers:
+        return DeadLetter(record, "invalid_headers", UNREADABLE_HEADERS)
     try:
         envelope = _envelope(record, in_force, schemas)
     except MappingFailed as failed:

@@ -33,7 +33,7 @@ class Resolutions(Protocol):
     def put(self, resolutions: Sequence[Resolution]) -> None:
         """Record them; of two for the same attempt of a letter the first one stands."""
 
-    def newest(self, letter_ids: Sequence[str]) -> dict[str, Resolution]:
+    def newest(self, letter_keys: Sequence[str]) -> dict[str, Resolution]:
         """The resolution with the most attempts of each letter that has one, by id."""
 
 
@@ -100,7 +100,7 @@ class Redriver:
         dispositions = await self._disposer.dispose(original, in_force, revise)
         done = _told(letter, dispositions, definition, stays=letter.definition_id is None and only is not None)
         if done.resolved:
-            resolution = Resolution(letter.id, letter.attempts, "redriven", _storable(done.message), self._by)
+            resolution = Resolution(letter.key, letter.attempts, "redriven", _storable(done.message), self._by)
             await asyncio.to_thread(self._resolutions.put, [resolution])
         return done
 
@@ -111,8 +111,8 @@ class Redriver:
 
 
 async def counted_on(resolutions: Resolutions, letter: DeadLetter) -> DeadLetter:
-    """The letter with more attempts than were ever resolved under its id, so that it is on the list."""
-    found = (await asyncio.to_thread(resolutions.newest, [letter.id])).get(letter.id)
+    """The letter with more attempts than were ever resolved of it, so that it is on the list."""
+    found = (await asyncio.to_thread(resolutions.newest, [letter.key])).get(letter.key)
     return letter if found is None else replace(letter, earlier=max(letter.earlier, found.attempts))
 
 

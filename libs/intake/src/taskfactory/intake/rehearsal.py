@@ -30,7 +30,7 @@ class RehearsedResolutions:
     def put(self, resolutions: Sequence[Resolution]) -> None:
         """Do nothing."""
 
-    def newest(self, letter_ids: Sequence[str]) -> dict[str, Resolution]:
+    def newest(self, letter_keys: Sequence[str]) -> dict[str, Resolution]:
         """There are none."""
-        del letter_ids
+        del letter_keys
         return {}

@@ -16,7 +16,7 @@ from taskfactory.registry.transactions import in_transaction
 ResolutionKind = Literal["redriven", "discarded"]
 
 _ROW: Final = {
-    "letter_id": "text",
+    "letter_key": "text",
     "attempts": "integer",
     "resolution": "text",
     "reason": "text",
@@ -24,11 +24,11 @@ _ROW: Final = {
 }
 _PUT: Final = text(f"""
     INSERT INTO dead_letter_resolutions ({", ".join(_ROW)}) SELECT * FROM {unnest("r", _ROW)}
-    ON CONFLICT (letter_id, attempts) DO NOTHING
+    ON CONFLICT (letter_key, attempts) DO NOTHING
 """)  # noqa: S608 -- built from this module's constants
 _NEWEST: Final = text("""
-    SELECT DISTINCT ON (letter_id) letter_id, attempts, resolution, reason, by, at FROM dead_letter_resolutions
-    WHERE letter_id = ANY(CAST(:ids AS text[])) ORDER BY letter_id, attempts DESC
+    SELECT DISTINCT ON (letter_key) letter_key, attempts, resolution, reason, by, at FROM dead_letter_resolutions
+    WHERE letter_key = ANY(CAST(:ids AS text[])) ORDER BY letter_key, attempts DESC
 """)
 _CHUNK: Final = 5_000
 """Ids asked for in one statement."""
@@ -38,7 +38,7 @@ _CHUNK: Final = 5_000
 class Resolution:
     """How a dead letter left the list."""
 
-    letter_id: str
+    letter_key: str
     attempts: int
     """The letter's attempts that it covers, and all before."""
     resolution: ResolutionKind
@@ -65,15 +65,15 @@ class DeadLetterResolutions:
         rows = [tuple(getattr(item, column) for column in _ROW) for item in resolutions]
         in_transaction(self._engine, lambda connection: connection.execute(_PUT, arrays("r", _ROW, rows)))
 
-    def newest(self, letter_ids: Sequence[str]) -> dict[str, Resolution]:
+    def newest(self, letter_keys: Sequence[str]) -> dict[str, Resolution]:
         """The resolution with the most attempts of each letter that has one, by id."""
 
         def read(connection: Connection) -> dict[str, Resolution]:
             found: dict[str, Resolution] = {}
-            for start in range(0, len(letter_ids), _CHUNK):
-                asked = {"ids": list(letter_ids[start : start + _CHUNK])}
+            for start in range(0, len(letter_keys), _CHUNK):
+                asked = {"ids": list(letter_keys[start : start + _CHUNK])}
                 for row in connection.execute(_NEWEST, asked).mappings():
-                    found[row["letter_id"]] = Resolution(**row)
+                    found[row["letter_key"]] = Resolution(**row)
             return found
 
         return in_transaction(self._engine, read)

@@ -63,8 +63,8 @@ _PATIENCE: Final = text(
 )
 """All runs are looked at, for none are found by their record; and a page is worked on before the next is fetched."""
 _RESOLUTIONS: Final = text("""
-    SELECT DISTINCT ON (letter_id) letter_id, resolution FROM dead_letter_resolutions
-    WHERE letter_id = ANY(CAST(:letter_ids AS text[])) ORDER BY letter_id, attempts DESC
+    SELECT DISTINCT ON (letter_key) letter_key, resolution FROM dead_letter_resolutions
+    WHERE letter_key = ANY(CAST(:letter_keys AS text[])) ORDER BY letter_key, attempts DESC
 """)
 _OPENED: Final = text(f"""
     SELECT w.run_id FROM {unnest("k", _KEY)} JOIN dedupe_windows w
@@ -195,12 +195,12 @@ class Evidence:
             with connection.execute(_TRIGGERED, narrowed, execution_options={"yield_per": PAGE}) as rows:
                 yield from map(_run, rows)
 
-    def resolutions(self, letter_ids: Collection[str]) -> dict[str, str]:
+    def resolutions(self, letter_keys: Collection[str]) -> dict[str, str]:
         """How dead letters were resolved, by their ids: `redriven` or `discarded`."""
-        if not letter_ids:
+        if not letter_keys:
             return {}
-        rows = self._rows(_RESOLUTIONS, {"letter_ids": sorted(letter_ids)})
-        return {row.letter_id: row.resolution for row in rows}
+        rows = self._rows(_RESOLUTIONS, {"letter_keys": sorted(letter_keys)})
+        return {row.letter_key: row.resolution for row in rows}
 
     def changes(self, since: int | None, until: int) -> activations.DefinitionChanges:
         """Which definitions changed after one revision and up to another, and how they stood there."""

@@ -230,6 +230,11 @@ def _verdict(report: Report) -> list[str]:
         )
     if later := sum(row.later for row in report.rows):
         lines.append(f"later: {later}, taken up again by a replay, a redrive or a rerun")
+    if report.earlier:
+        lines.append(
+            f"earlier topic: {report.earlier} runs and dead letters name these offsets and came of records of an "
+            "earlier topic of this name, before it was created again; they prove nothing here"
+        )
     if in_flight := sum(row.counts.get(Disposition.IN_FLIGHT, 0) for row in report.rows):
         lines.append(
             f"in flight: {in_flight:,} not done yet, a record once for each definition; audit again later to prove them"
@@ -279,4 +284,5 @@ def _value(report: Report) -> dict[str, Any]:
             for item in report.discrepancies
         ],
         "dead_letters_lost": report.letters_lost,
+        "of_earlier_topic": report.earlier,
     }

@@ -127,9 +127,11 @@ def key_from(strategy: str, parts: Sequence[str], value_json: str | None) -> Ded
     given: list[Any] = list(parts)
     if value_json is not None and strategy == EXPRESSION:
         try:
-            given.append(json.loads(value_json))
+            value = json.loads(value_json)
+            canonical_json(value)  # Python reads NaN and 1e999 too, of which no key is made
         except ValueError as error:
-            raise BadInput([f"--key-json {value_json}: {error}"]) from error
+            raise BadInput([f"--key-json {value_json}: {error}; allowed is a JSON value, such as 17"]) from error
+        given.append(value)
     elif value_json is not None:
         raise BadInput([f"--key-json: this definition's keys are made of {strategy}; use {HOW[strategy]}"])
     if len(given) != wanted:

@@ -36,6 +36,7 @@ from taskfactory.intake import (
     in_parallel,
     load_in_force,
 )
+from taskfactory.intake.positions import MAX_OFFSET, MAX_PARTITION
 from taskfactory.registry import Resolution
 
 app = typer.Typer(
@@ -46,8 +47,10 @@ Ids = Annotated[list[str] | None, typer.Option("--id", help="The letter with thi
 Reason = Annotated[str | None, typer.Option("--reason", help="Letters with this reason code.")]
 Definition = Annotated[str | None, typer.Option("--definition", "-D", help="Letters of this definition.")]
 Topic = Annotated[str | None, typer.Option("--topic", "-t", help="Letters that came from this topic.")]
-Partition = Annotated[int | None, typer.Option("--partition", "-p", min=0, help="… from this partition.")]
-Offset = Annotated[int | None, typer.Option("--offset", min=0, help="… with this offset.")]
+Partition = Annotated[
+    int | None, typer.Option("--partition", "-p", min=0, max=MAX_PARTITION, help="… from this partition.")
+]
+Offset = Annotated[int | None, typer.Option("--offset", min=0, max=MAX_OFFSET, help="… with this offset.")]
 
 
 @app.callback()
@@ -170,7 +173,7 @@ def discard(  # noqa: PLR0913 -- one parameter per option
         )
         if not dry_run:
             desk.resolutions.put(
-                [Resolution(letter.id, letter.attempts, "discarded", because, getpass.getuser()) for letter in letters]
+                [Resolution(letter.key, letter.attempts, "discarded", because, getpass.getuser()) for letter in letters]
             )
     typer.echo(f"{'would discard' if dry_run else 'discarded'} {counted(len(letters), 'dead letter')}")
 

@@ -17,7 +17,7 @@ from taskfactory.cli.errors import BadInput, OperationFailed
 from taskfactory.cli.explanation_shown import Found, Question, tell
 from taskfactory.cli.history import history
 from taskfactory.cli.named import unknown_definition
-from taskfactory.cli.options import OnlyDefinition
+from taskfactory.cli.options import OneOffset, OnePartition, OnlyDefinition
 from taskfactory.cli.output import Output, OutputOption
 from taskfactory.cli.reading import event_reader
 from taskfactory.cli.settings import CliSettings
@@ -35,12 +35,13 @@ STRUCTURED: Final = (("content-type", b"application/cloudevents+json"),)
 
 def explain(  # noqa: PLR0913 -- one parameter per option
     event: Annotated[
-        str | None, typer.Option("--event", "-e", help="File with one CloudEvent in JSON; - reads stdin.")
+        str | None,
+        typer.Option("--event", "-e", help="File with one CloudEvent in JSON, or a mapped record's value; - is stdin."),
     ] = None,
     *,
     topic: Annotated[str | None, typer.Option("--topic", "-t", help="Where the record is, or would be read.")] = None,
-    partition: Annotated[int | None, typer.Option("--partition", "-p", min=0, help="The record's partition.")] = None,
-    offset: Annotated[int | None, typer.Option(min=0, help="The record's offset.")] = None,
+    partition: OnePartition = None,
+    offset: OneOffset = None,
     definition: OnlyDefinition = None,
     file: Annotated[
         list[str] | None,
@@ -52,8 +53,8 @@ def explain(  # noqa: PLR0913 -- one parameter per option
     """Say for every definition what it makes of an event, and why.
 
     The event is a record (--topic, --partition and --offset) or a file (--event, with --topic if definitions are bound
-    to topics). Nothing is started or written. With --file nothing is looked up either, so that drafts can be tried
-    where there is no registry.
+    to topics, or if the file is what a topic with a mapping carries). Nothing is started or written. With --file
+    nothing is looked up either, so that drafts can be tried where there is no registry.
     """
     settings = CliSettings()
     documents = read_documents(file) if file else None
@@ -155,7 +156,19 @@ def _by_registered(settings: CliSettings, question: Question, name: str | None) 
 
 async def _read(settings: CliSettings, question: Question, in_force: InForce) -> ReadResult:
     async with event_reader(settings) as reader:
-        return await reader.read(question.record, in_force)
+        return await reader.read(_as_on_topic(question, in_force), in_force)
+
+
+def _as_on_topic(question: Question, in_force: InForce) -> Record:
+    """The record, or the file as a record: with a mapping, what is no CloudEvent does not say it were one."""
+    record = question.record
+    plain = not question.placed and record.topic in in_force.mappings and not _is_cloudevent(record.value or b"")
+    return replace(record, headers=()) if plain else record
+
+
+def _is_cloudevent(content: bytes) -> bool:
+    """Whether it is meant as one: JSON with a `specversion`, which every CloudEvent has to have."""
+    return _is_object(content) and "specversion" in json.loads(content)
 
 
 async def _facts(engine: Engine, settings: CliSettings, answers: Sequence[Answered]) -> Facts:
@@ -170,7 +183,7 @@ async def _facts(engine: Engine, settings: CliSettings, answers: Sequence[Answer
         runs_of_events=evidence.runs_of_events({pair.identity for pair in keys.values()}),
         standings=evidence.window_standings(windowed),
         holders=evidence.window_holders(windowed),
-        resolutions=evidence.resolutions([answer.letter.id for answer in answers if answer.letter is not None]),
+        resolutions=evidence.resolutions([answer.letter.key for answer in answers if answer.letter is not None]),
     )
     unknown = [
         run_id for run_id, pair in keys.items() if run_id not in facts.runs and facts.claimed.isdisjoint(pair.all)

@@ -53,11 +53,11 @@ class Desk:
         with progress("records of the dead letter topic read") as report:
             letters = read_letters(self.history, topic, wanted.since, report)
         self.strangers = letters.strangers
-        found = sorted(filter(wanted.takes, letters.by_id.values()), key=_newest_first)
+        found = sorted(filter(wanted.takes, letters.by_key.values()), key=_newest_first)
         if wanted.definition is not None and not found:
             self._require_definition(wanted.definition)
-        known = self.resolutions.newest([letter.id for letter in found])
-        rows = [Listed(letter, _covering(letter, known.get(letter.id))) for letter in found]
+        known = self.resolutions.newest([letter.key for letter in found])
+        rows = [Listed(letter, _covering(letter, known.get(letter.key))) for letter in found]
         return [row for row in rows if resolved or row.resolution is None]
 
     def _require_definition(self, asked: str) -> None:

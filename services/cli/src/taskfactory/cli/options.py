@@ -12,6 +12,7 @@ import typer
 
 from taskfactory.cli.errors import BadInput
 from taskfactory.intake import InvalidPosition, Position, parse_moment, parse_position
+from taskfactory.intake.positions import MAX_OFFSET, MAX_PARTITION, is_backwards
 
 DEFAULT_RATE: Final = "100/s"
 """Starts and dead letters: well below what a namespace of Temporal takes by default beside the traffic."""
@@ -25,8 +26,13 @@ Files = Annotated[
 ]
 TopicOption = Annotated[str, typer.Option("--topic", "-t", help="The topic whose history is read.")]
 OnlyPartitions = Annotated[
-    list[int] | None, typer.Option("--partition", "-p", min=0, help="Only this partition; repeatable.")
+    list[int] | None,
+    typer.Option("--partition", "-p", min=0, max=MAX_PARTITION, help="Only this partition; repeatable."),
 ]
+OnePartition = Annotated[
+    int | None, typer.Option("--partition", "-p", min=0, max=MAX_PARTITION, help="The record's partition.")
+]
+OneOffset = Annotated[int | None, typer.Option("--offset", min=0, max=MAX_OFFSET, help="The record's offset.")]
 From = Annotated[
     str,
     typer.Option(
@@ -54,17 +60,22 @@ def between(first: str, last: str) -> tuple[Position, Position]:
     """The positions that `--from` and `--to` name; durations count back from now.
 
     Raises:
-        BadInput: one of them names none.
+        BadInput: one of them names none, or the range ends before it begins.
     """
     now = datetime.now(UTC)
+    start, end = _position("--from", first, now), _position("--to", last, now)
+    if is_backwards(start, end):
+        raise BadInput(
+            [f"--from {first} --to {last}: the range ends before it begins, so nothing is in it; exchange them"]
+        )
+    return start, end
+
+
+def _position(option: str, text: str, now: datetime) -> Position:
     try:
-        start = parse_position(first, now)
+        return parse_position(text, now)
     except InvalidPosition as error:
-        raise BadInput([f"--from: {error}"]) from error
-    try:
-        return start, parse_position(last, now)
-    except InvalidPosition as error:
-        raise BadInput([f"--to: {error}"]) from error
+        raise BadInput([f"{option}: {error}"]) from error
 
 
 def moments(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:

@@ -1,6 +1,6 @@
 """The partitions that are assigned right now, with what is known about each. Pure; in the consumer's thread only."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from confluent_kafka import TopicPartition
 
@@ -45,16 +45,19 @@ class Assignments(dict[Partition, Assignment]):
         """Their topics."""
         return {topic for topic, _ in self}
 
-    def oldest(self) -> dict[str, float | None]:
+    def oldest(self, standing_still: Collection[str] = ()) -> dict[str, float | None]:
         """By topic, when the oldest record was produced that is not disposed; None if there is none.
 
         Where nothing is in flight and the end has not been reached, the next record's time is not known: it is no older
         than the record received last, so that one's stands for it.
+
+        Args:
+            standing_still: topics that are not fetched any more: that their end was reached once says nothing.
         """
         oldest: dict[str, float | None] = dict.fromkeys(self.topics())
         for (topic, _), assignment in self.items():
             waiting = self.offsets.oldest(assignment.partition)
-            if waiting is None and not assignment.at_end:
+            if waiting is None and (topic in standing_still or not assignment.at_end):
                 waiting = assignment.since
             known = oldest[topic]
             if waiting is not None and (known is None or waiting < known):

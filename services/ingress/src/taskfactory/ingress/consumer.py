@@ -93,12 +93,12 @@ class RecordConsumer:
         self._settled: queue.SimpleQueue[tuple[Delivery, bool] | None] = queue.SimpleQueue()
         self._deadline: float | None = None
         self._closing = False
-        self._halted: str | None = None
+        self._halted: Mapping[str, str] = {}  # by topic; replaced whole, since another thread reads it
         self._commits = Commits(self._assigned, clock)
         self._recreated = RecreatedTopics(self._assigned, topic_ids)
         self._next_report = 0.0
         self._oldest: dict[str, float | None] = {}
-        metrics.OLDEST_EVENT.follow(lambda: self._oldest)
+        metrics.OLDEST_EVENT.follow_times(lambda: self._oldest)
         self._turned = clock()
         self._membership = Membership(config.get("group.id", ""))
         callbacks = {"on_commit": self._commits.heard, "stats_cb": self._on_statistics, "error_cb": self._on_error}
@@ -124,14 +124,17 @@ class RecordConsumer:
         self._deadline = self._clock() + drain_seconds
         self._settled.put(None)
 
-    def halt(self, reason: str) -> None:
-        """Stop fetching, but stay in the group and keep what was not disposed. From any thread; only a restart ends it.
+    def halt(self, topic: str, reason: str) -> None:
+        """Stop fetching a topic, but stay in the group and keep what was not disposed.
+
+        From any thread; only a restart ends it.
 
         Args:
+            topic: which.
             reason: what `problem` says from now on.
         """
-        metrics.HALTED.set(1)
-        self._halted = reason
+        metrics.HALTED.labels(topic).set(1)
+        self._halted = {**self._halted, topic: reason}
         self._settled.put(None)
 
     def problem(self) -> str | None:
@@ -141,7 +144,8 @@ class RecordConsumer:
             return "the consumer's thread has ended"
         if silent > STALL_SECONDS:
             return f"the consumer's thread has not come around for {silent:.0f} s"
-        return self._halted or self._connection.problem() or self._membership.problem()
+        halted = next((f"topic {topic!r}: {reason}" for topic, reason in self._halted.items()), None)
+        return halted or self._connection.problem() or self._membership.problem()
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
@@ -163,7 +167,7 @@ class RecordConsumer:
         while not self._drained():
             self._turned = self._clock()
             self._take_settled(wait=0.0)
-            if not self._stands_still:
+            if self._deadline is None:
                 self._recreated.look(self._clock(), self._now())
                 self._recreated.go_back(self._consumer)
             self._balance()
@@ -178,13 +182,12 @@ class RecordConsumer:
         self._withdraw(self._assigned.values())
         return self._in_flight.records == 0 or self._clock() >= self._deadline
 
-    @property
-    def _stands_still(self) -> bool:
-        return self._deadline is not None or self._halted is not None
+    def _stands_still(self, topic: str) -> bool:
+        return self._deadline is not None or topic in self._halted
 
     def _fetch(self) -> None:
         paused = len(self._paused)
-        if self._stands_still or (paused and paused == len(self._assigned)):
+        if self._deadline is not None or (paused and paused == len(self._assigned)):
             # Nothing but rebalances and other callbacks is expected; a completion ends the wait early.
             self._take_settled(wait=POLL_SECONDS)
             messages = self._consumer.consume(1, 0.0)
@@ -209,7 +212,7 @@ class RecordConsumer:
             return None
         self._membership.readable(topic)
         # Once stopping, later records are not even noted: the committed offset stays below them.
-        if assignment is None or assignment.from_beginning or self._stands_still:
+        if assignment is None or assignment.from_beginning or self._stands_still(topic):
             return None
         record = record_from_message(message)
         metrics.RECORDS.labels(record.topic).inc()
@@ -247,7 +250,7 @@ class RecordConsumer:
     def _balance(self) -> None:
         """Make what is paused in Kafka equal to what should be."""
         paused = self._in_flight.balance(self._assigned.keys())
-        wanted = set(self._assigned if self._stands_still else paused)
+        wanted = {partition for partition in self._assigned if partition in paused or self._stands_still(partition[0])}
         if to_pause := wanted - self._paused:
             self._consumer.pause([TopicPartition(*partition) for partition in to_pause])
         if to_resume := self._paused - wanted:
@@ -265,7 +268,7 @@ class RecordConsumer:
         metrics.IN_FLIGHT_BYTES.set(self._in_flight.bytes)
         metrics.PAUSED_PARTITIONS.set(len(self._paused))
         metrics.ASSIGNED_PARTITIONS.set(len(self._assigned))
-        self._oldest = self._assigned.oldest()
+        self._oldest = self._assigned.oldest(standing_still=self._halted.keys())
 
     def _commit_finally(self) -> None:
         self._take_settled(wait=0.0)
@@ -295,7 +298,7 @@ class RecordConsumer:
         # Whether librdkafka remembers a pause from an earlier assignment is not promised: say it again either way.
         paused = self._in_flight.balance(self._assigned.keys())
         for assignment in assignments:
-            if assignment.partition in paused or self._stands_still:
+            if assignment.partition in paused or self._stands_still(assignment.partition[0]):
                 self._paused.discard(assignment.partition)
             else:
                 self._paused.add(assignment.partition)

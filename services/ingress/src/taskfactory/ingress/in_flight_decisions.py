@@ -1,6 +1,6 @@
 """Which definitions have something in flight, and since when the oldest of it waits.
 
-Belongs to the event loop's thread; `oldest` may be asked from any.
+Belongs to the event loop's thread; `oldest` and `records` may be asked from any.
 """
 
 import time
@@ -50,6 +50,10 @@ class InFlightDecisions:
         # Copied in one step each, so that the loop's thread may go on meanwhile.
         copies = {definition: list(tickets.values()) for definition, tickets in list(self._since.items())}
         return {definition: min(times) for definition, times in copies.items() if times}
+
+    def records(self) -> dict[str, int]:
+        """By definition, of how many records something is in flight."""
+        return {definition: len(tickets) for definition, tickets in list(self._since.items()) if tickets}
 
     def _end(self, definition: str | None, ticket: int) -> None:
         if definition is not None:

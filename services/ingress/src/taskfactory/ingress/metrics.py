@@ -4,7 +4,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from taskfactory.ingress.seconds_since import SecondsSince
+from taskfactory.ingress.computed_gauges import ComputedGauge, SecondsSince
 
 RECORDS: Final = Counter("taskfactory_ingress_records_total", "Records consumed, redelivered ones included.", ["topic"])
 DECISIONS: Final = Counter(
@@ -29,16 +29,22 @@ START_SECONDS: Final = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
 HALTED: Final = Gauge(
-    "taskfactory_ingress_halted", "1 once too many records were dead-lettered and consumption has stopped, otherwise 0."
+    "taskfactory_ingress_halted",
+    "1 for a topic of which too many records were dead-lettered, so that its consumption has stopped; else no series.",
+    ["topic"],
 )
 IN_FLIGHT_RECORDS: Final = Gauge("taskfactory_ingress_in_flight_records", "Records consumed and not yet disposed.")
-IN_FLIGHT_BYTES: Final = Gauge("taskfactory_ingress_in_flight_bytes", "Their keys and values, in bytes.")
+IN_FLIGHT_BYTES: Final = Gauge("taskfactory_ingress_in_flight_bytes", "Their keys, values and headers, in bytes.")
 PAUSED_PARTITIONS: Final = Gauge(
     "taskfactory_ingress_paused_partitions",
     "Assigned partitions that are not read at the moment because their share is in flight, or while stopping.",
 )
 ASSIGNED_PARTITIONS: Final = Gauge("taskfactory_ingress_assigned_partitions", "Partitions assigned to this process.")
-REBALANCES: Final = Counter("taskfactory_ingress_rebalances_total", "Partitions assigned, revoked and lost.", ["event"])
+REBALANCES: Final = Counter(
+    "taskfactory_ingress_rebalances_total",
+    "Times that the group assigned, revoked or lost partitions of this process, of however many at once.",
+    ["event"],
+)
 COMMITTED_OFFSET: Final = Gauge(
     "taskfactory_ingress_committed_offset", "Offset that Kafka acknowledged last.", ["topic", "partition"]
 )
@@ -64,6 +70,11 @@ OLDEST_IN_FLIGHT: Final = SecondsSince(
     "taskfactory_ingress_definition_oldest_event_seconds",
     "Age of the oldest record, by its timestamp, of which a definition's part is not durable yet. Only definitions with"
     " something in flight have a series.",
+    "definition",
+)
+DEFINITION_IN_FLIGHT: Final = ComputedGauge(
+    "taskfactory_ingress_definition_in_flight_records",
+    "Records of which a definition's part is not durable yet. Only definitions with something in flight have a series.",
     "definition",
 )
 TOPICS_RECREATED: Final = Counter(

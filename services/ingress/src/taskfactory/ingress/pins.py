@@ -26,9 +26,13 @@ class Pin:
 
 
 class Pins:
-    """The pins of all partitions."""
+    """The pins of the partitions that are assigned, under what is in force now.
+
+    Older pins live on with their records only: a partition without records must not keep replaced definitions alive.
+    """
 
     def __init__(self) -> None:
+        self._in_force: InForce | None = None
         self._pins: dict[Partition, Pin] = {}
 
     def pin(
@@ -46,12 +50,17 @@ class Pins:
         """
         pinned: list[tuple[Delivery, Pin]] = []
         new: list[Pin] = []
+        if in_force is not self._in_force:
+            self._in_force = in_force
+            self._pins.clear()
         for delivery in deliveries:
             partition = delivery.assignment.partition
             pin = self._pins.get(partition)
-            if pin is None or pin.assignment is not delivery.assignment or pin.in_force is not in_force:
+            if pin is None or pin.assignment is not delivery.assignment:
                 pin = Pin(delivery.assignment, in_force, delivery.record.offset, future())
                 self._pins[partition] = pin
                 new.append(pin)
             pinned.append((delivery, pin))
+        if new:
+            self._pins = {at: pin for at, pin in self._pins.items() if not pin.assignment.withdrawn}
         return pinned, new

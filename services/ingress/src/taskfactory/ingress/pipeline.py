@@ -5,10 +5,11 @@ Invariants:
 - A dependency that is away is waited for; nothing is dropped and nothing advances meanwhile.
 - What a record makes the pure part stumble over is that record's dead letter; any other unexpected error ends the
   process.
-- Above the cap on dead letters nothing is disposed any more, and the consumer is told to halt.
+- Above the cap on dead letters nothing of a topic is disposed any more, and the consumer is told to halt it.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -53,8 +54,8 @@ class Consumer(Protocol):
     def settle(self, delivery: Delivery, *, disposed: bool) -> None:
         """Give a record back, exactly once."""
 
-    def halt(self, reason: str) -> None:
-        """Stop consuming, stay in the group, and say why."""
+    def halt(self, topic: str, reason: str) -> None:
+        """Stop consuming a topic, stay in the group, and say why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,13 @@ class Pipeline:
         self._consumer = consumer
         self._member = member
         self._limits = limits
-        self._share = DeadLetterShare(limits.dead_letters)
-        self._halted = False
+        self._shares = defaultdict[str, DeadLetterShare](lambda: DeadLetterShare(limits.dead_letters))
+        self._halted: set[str] = set()  # topics
         self._pins = Pins()
         self._log_order = asyncio.Lock()  # lines of one partition are written in the order of its records
         self._in_flight = InFlightDecisions()
-        metrics.OLDEST_IN_FLIGHT.follow(self._in_flight.oldest)
+        metrics.OLDEST_IN_FLIGHT.follow_times(self._in_flight.oldest)
+        metrics.DEFINITION_IN_FLIGHT.follow(self._in_flight.records)
         self._batches: asyncio.Queue[Sequence[Delivery]] = asyncio.Queue()
 
     def accept(self, deliveries: Sequence[Delivery]) -> None:
@@ -143,12 +145,6 @@ class Pipeline:
         for pin in pins:
             pin.logged.set_result(logged)
 
-    def _line(self, pin: Pin) -> IngressRevision:
-        topic, partition = pin.assignment.partition
-        return IngressRevision(
-            self._member.group_id, topic, partition, pin.from_offset, pin.in_force.revision, self._member.name
-        )
-
     async def _work(self, delivery: Delivery, pin: Pin) -> None:
         disposed = await self._dispose(delivery.record, delivery.assignment, pin)
         if not disposed:
@@ -161,22 +157,29 @@ class Pipeline:
         A record of a withdrawn assignment is read again anyway. Leaving it keeps rebalances and shutdowns short, also
         while a dependency is away.
         """
-        if assignment.withdrawn or self._has_halted() or not (pin.logged.done() or await asyncio.shield(pin.logged)):
+        if (
+            assignment.withdrawn
+            or self._has_halted(record)
+            or not (pin.logged.done() or await asyncio.shield(pin.logged))
+        ):
             return False
         try:
             reading, decisions = await self._decide(record, pin.in_force, assignment)
-            self._note(next((decision.reason for decision in decisions if isinstance(decision, DeadLetter)), None))
+            number = self._note(record, decisions)
             dispositions = []
             with self._in_flight.waiting(map(_definition_of, decisions), record.timestamp) as durable:
                 for decision in decisions:
                     dispositions.append(await self._carry_out(record, decision, assignment))
                     durable()
+            self._amend(record, number, dispositions)
+            if self._has_halted(record):
+                return False
             event = reading.event if isinstance(reading, ReadEvent) else None
             decided = Decided(record, event, pin.in_force.revision, dispositions)
-            await self._effects.tell(decided, lambda: assignment.withdrawn)
+            await self._effects.tell(decided, lambda: assignment.withdrawn or self._has_halted(record))
         except (Unavailable, Abandoned):
             return False
-        if self._has_halted():
+        if self._has_halted(record):
             return False
         for disposition in dispositions:
             metrics.DECISIONS.labels(disposition.kind).inc()
@@ -209,7 +212,6 @@ class Pipeline:
                 try:
                     start = await self._effects.start(run, lambda: assignment.withdrawn)
                 except Refused as refused:
-                    self._note(refused.reason)
                     letter = DeadLetter(record, refused.reason, refused.message, definition)
                     return await self._dead_letter(letter, assignment)
                 return Disposition(start.value, definition, run.run_id)
@@ -221,19 +223,32 @@ class Pipeline:
                 return await self._dead_letter(decision, assignment)
 
     async def _dead_letter(self, letter: DeadLetter, assignment: Assignment) -> Disposition:
-        if not self._has_halted():
-            await self._effects.dead_letter(letter, lambda: assignment.withdrawn or self._has_halted())
+        if not self._has_halted(letter.record):
+            await self._effects.dead_letter(letter, lambda: assignment.withdrawn or self._has_halted(letter.record))
         return Disposition("dead_lettered", letter.definition, letter=letter)
 
-    def _note(self, reason: str | None) -> None:
-        self._share.note(reason)
-        if not self._has_halted() and (problem := self._share.problem()) is not None:
-            self._halted = True
-            log.error("halted", problem=problem)
-            self._consumer.halt(problem)
+    def _note(self, record: Record, decisions: Sequence[Decision]) -> int:
+        """Count a record that comes to nothing but dead letters; one definition's trouble beside others is none."""
+        reasons = [decision.reason for decision in decisions if isinstance(decision, DeadLetter)]
+        number = self._shares[record.topic].note(reasons[0] if reasons and len(reasons) == len(decisions) else None)
+        self._halt_if_too_many(record.topic)
+        return number
 
-    def _has_halted(self) -> bool:
-        return self._halted
+    def _amend(self, record: Record, number: int, dispositions: Sequence[Disposition]) -> None:
+        """Count it after all if Temporal refused what was to be started."""
+        letters = [disposition.letter for disposition in dispositions if disposition.letter is not None]
+        if letters and len(letters) == len(dispositions):
+            self._shares[record.topic].amend(number, letters[0].reason)
+            self._halt_if_too_many(record.topic)
+
+    def _halt_if_too_many(self, topic: str) -> None:
+        if topic not in self._halted and (problem := self._shares[topic].problem()) is not None:
+            self._halted.add(topic)
+            log.error("halted", topic=topic, problem=problem)
+            self._consumer.halt(topic, problem)
+
+    def _has_halted(self, record: Record) -> bool:
+        return record.topic in self._halted
 
 
 def _definition_of(decision: Decision) -> str | None:

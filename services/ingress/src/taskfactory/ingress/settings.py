@@ -41,7 +41,7 @@ class IngressSettings(ProcessSettings, IntakeSettings, DatabaseSettings, Tempora
     """Records consumed and not yet disposed. Each assigned partition has an equal share, but no less than 50, and
     pauses at it."""
     max_in_flight_bytes: int = Field(64 * MIB, ge=1)
-    """The same in bytes of keys and values; a share is no less than 1 MiB."""
+    """The same in bytes of keys, values and headers; a share is no less than 1 MiB."""
     max_concurrent_starts: int = Field(64, ge=1)
     """Runs being started at the same time."""
 

@@ -6,7 +6,7 @@ only because a clause found its leaf there. The work grows with the number of le
 with their combinations: what only one array can satisfy, that array must satisfy alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 from taskfactory.definitions.matching.flatten import Chain
@@ -48,7 +48,7 @@ class _Element:
     def __init__(self) -> None:
         self.hits = 0
         self.blocks = 0
-        self.arrays: dict[int, dict[int, _Element]] = {}
+        self.arrays: dict[Hashable, dict[int, _Element]] = {}
         self.reach = 0
         """Clauses that leaves in or below it can satisfy."""
         self.blocked = 0
@@ -82,7 +82,7 @@ class _Element:
             options = {(hits | more, blocks | block) for hits, blocks in options for more, block in choices}
         return {(hits, blocks) for hits, blocks in options if not must & ~hits}
 
-    def _choices(self, array: int, must: int) -> set[tuple[int, int]]:
+    def _choices(self, array: Hashable, must: int) -> set[tuple[int, int]]:
         elements = self.arrays[array].values()
         choices = {(hits, blocks) for element in elements for hits, blocks in element.options(must) if hits}
         if not must:

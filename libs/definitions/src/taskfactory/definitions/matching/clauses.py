@@ -10,7 +10,7 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from taskfactory.definitions.matching.arrays import Found, choice_exists
-from taskfactory.definitions.matching.flatten import FlatEvent
+from taskfactory.definitions.matching.flatten import NO_LEAVES, FlatEvent, leaves_at
 from taskfactory.definitions.matching.operators import Operator
 
 
@@ -34,8 +34,10 @@ class Clause:
 
     def settled(self, event: FlatEvent) -> bool | None:
         """Whether the clause holds, where that needs no look at array elements; None where it does."""
-        leaves = event.get(self.path)
-        if leaves is None:
+        leaves = event.get(self.path, NO_LEAVES)
+        if type(leaves) is not list:
+            return self.accepts(leaves)
+        if not leaves:
             return self.absent
         picked = outside = False
         for value, chain in leaves:
@@ -49,7 +51,7 @@ class Clause:
 
     def find(self, event: FlatEvent) -> Found:
         """Look at every leaf of the path."""
-        leaves = event.get(self.path, ())
+        leaves = leaves_at(event, self.path)
         hits = [chain for value, chain in leaves if self.accepts(value)]
         return Found(hits, [chain for _, chain in leaves], self.absent)
 

@@ -1,26 +1,41 @@
 """The fields of an event that patterns ask about, as leaves: scalars with their path and the array elements around.
 
 Objects and arrays are no leaves, so `{}` and `[]` leave nothing behind. Arrays do not appear in paths; instead each
-leaf carries its chain of `(array, position)` pairs from the outside in, where every array of the event has a number of
-its own. A scalar directly inside an array is one of several values of one field: that array is not in its chain.
+leaf carries its chain of `(array, position)` pairs from the outside in, where an object of its own stands for every
+array of the event. A scalar directly inside an array is one of several values of one field: that array is not in its
+chain.
 
 Only objects and arrays on the way to a selected path are entered, in one pass for all paths. A key that holds a dot
-means the same as nested keys, so the event `{"a.b": 1}` and the event `{"a": {"b": 1}}` have the same leaf.
+means the same as nested keys, so the event `{"a.b": 1}` and the event `{"a": {"b": 1}}` have the same leaf. Where no
+key holds one, the selected keys are looked up and all others are not even seen.
+
+Most fields have one leaf outside arrays. A flat event holds that leaf's value itself, without a list around it: a value
+that is a list stands for any other number of leaves, because no leaf is a list.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 MAX_DEPTH: Final = 200
 
-Chain = tuple[tuple[int, int], ...]
+Chain = tuple[tuple[Hashable, int], ...]
 
 Leaf = tuple[Any, Chain]
 """A scalar of the event and the array elements around it."""
 
-FlatEvent = Mapping[str, list[Leaf]]
-"""Leaves by dotted path; a path without leaves is not in it."""
+FlatEvent = dict[str, Any]
+"""By dotted path: the value of the only leaf, if that is outside arrays; else a `list[Leaf]`. A path without leaves is
+not in it."""
+
+NO_LEAVES: Final[list[Leaf]] = []
+"""What `FlatEvent.get` shall give for a path without leaves. Not to be changed."""
+
+
+def leaves_at(event: FlatEvent, path: str) -> list[Leaf]:
+    """The leaves of a path."""
+    value = event.get(path, NO_LEAVES)
+    return value if type(value) is list else [(value, ())]
 
 
 class EventTooDeep(ValueError):  # noqa: N818  the subject, not the mechanism
@@ -56,6 +71,7 @@ class Selection:
         self._root = _Root()
         for path in paths:
             self._root.add(path)
+        self._root.freeze()
 
     def flatten(self, event: Mapping[str, Any]) -> FlatEvent:
         """The selected leaves of an event in CloudEvents JSON form.
@@ -63,9 +79,10 @@ class Selection:
         Raises:
             EventTooDeep: More than 200 levels on the way to them.
         """
-        flattener = _Flattener()
-        flattener.take_object(self._root, event, (), 0)
-        return flattener.leaves
+        leaves: FlatEvent = {}
+        if self._root.selected:
+            _take_object(self._root, event, (), 0, leaves)
+        return leaves
 
 
 @lru_cache(
@@ -79,18 +96,27 @@ def selection(paths: frozenset[str]) -> Selection:
 class _Node:
     """A place in the event: what its keys lead to."""
 
-    __slots__ = ("keys", "path")
+    __slots__ = ("keys", "path", "selected")
 
     def __init__(self) -> None:
         self.keys: dict[str | None, _Node] = {}
         self.path: str | None = None
         """Set where leaves are wanted."""
+        self.selected: tuple[_Selected, ...] = ()
+        """The keys that are looked up."""
 
     def add(self, path: str) -> None:
         place = self
         for part in self.parts(path):
             place = place.keys.setdefault(part, _Node())
         place.path = path
+
+    def freeze(self) -> None:
+        """Once all paths are added."""
+        for place in self.keys.values():
+            if place is not self:
+                place.freeze()
+        self.selected = tuple((key, place.path, place) for key, place in self.keys.items() if key is not None)
 
     def at(self, dotted: str) -> "_Node | None":
         """Where a key with dots leads to."""
@@ -101,6 +127,10 @@ class _Node:
 
     def parts(self, dotted: str) -> "list[str | None]":
         return [*dotted.split(".")]
+
+
+_Selected = tuple[str, str | None, _Node]
+"""A key, the path of the leaf that it leads to, and its place."""
 
 
 class _Root(_Node):
@@ -117,44 +147,59 @@ class _Root(_Node):
         return [first or None, *rest] if rest else [first]
 
 
-class _Flattener:
-    __slots__ = ("_arrays", "leaves")
-
-    def __init__(self) -> None:
-        self.leaves: dict[str, list[Leaf]] = {}
-        self._arrays = 0
-
-    def take_object(self, node: _Node, value: Mapping[str, Any], chain: Chain, depth: int) -> None:
-        if depth > MAX_DEPTH:
-            raise EventTooDeep
-        keys, leaves = node.keys, self.leaves
-        for key, element in value.items():
-            place = keys.get(key) or ("." in key and node.at(key))
-            if not place:
+def _take_object(node: _Node, value: Mapping[str, Any], chain: Chain, depth: int, leaves: FlatEvent) -> None:
+    if depth > MAX_DEPTH:
+        raise EventTooDeep
+    selected: Iterable[_Selected] = node.selected
+    if len(node.selected) > len(value) or "." in "".join(value):
+        selected = _selected(node, value)
+    for key, path, place in selected:
+        element = value.get(key, _ABSENT)
+        if type(element) is str or not isinstance(element, _NESTED):  # text is what most leaves are
+            if path is None or element is _ABSENT:
                 continue
-            if type(element) is str or not isinstance(element, dict | list):  # text is what most leaves are
-                path = place.path
-                if path is None:
-                    continue
-                if path in leaves:
-                    leaves[path].append((element, chain))
-                else:
-                    leaves[path] = [(element, chain)]
-            elif isinstance(element, list):
-                self._take_array(place, element, chain, depth + 1)
-            elif place.keys:
-                self.take_object(place, element, chain, depth + 1)
+            if chain or path in leaves:
+                _append(leaves, path, (element, chain))
+            else:
+                leaves[path] = element
+        elif isinstance(element, list):
+            _take_array(place, element, chain, depth + 1, leaves)
+        elif place.keys:
+            _take_object(place, element, chain, depth + 1, leaves)
 
-    def _take_array(self, node: _Node, value: list[Any], chain: Chain, depth: int) -> None:
-        if depth > MAX_DEPTH:
-            raise EventTooDeep
-        array = self._arrays
-        self._arrays += 1
-        path = node.path
-        for position, element in enumerate(value):
-            if isinstance(element, dict):
-                self.take_object(node, element, (*chain, (array, position)), depth + 1)
-            elif isinstance(element, list):
-                self._take_array(node, element, (*chain, (array, position)), depth + 1)
-            elif path is not None:
-                self.leaves.setdefault(path, []).append((element, chain))
+
+def _selected(node: _Node, value: Mapping[str, Any]) -> Iterator[_Selected]:
+    """The keys that lead somewhere, when they have to be looked at one by one."""
+    keys = node.keys
+    for key in value:
+        place = keys.get(key) or ("." in key and node.at(key))
+        if place:
+            yield key, place.path, place
+
+
+def _take_array(node: _Node, value: list[Any], chain: Chain, depth: int, leaves: FlatEvent) -> None:
+    if depth > MAX_DEPTH:
+        raise EventTooDeep
+    path = node.path
+    array = object()
+    for position, element in enumerate(value):
+        if isinstance(element, dict):
+            _take_object(node, element, (*chain, (array, position)), depth + 1, leaves)
+        elif isinstance(element, list):
+            _take_array(node, element, (*chain, (array, position)), depth + 1, leaves)
+        elif path is not None:
+            _append(leaves, path, (element, chain))
+
+
+def _append(leaves: FlatEvent, path: str, leaf: Leaf) -> None:
+    present = leaves.get(path, _ABSENT)
+    if type(present) is list:
+        present.append(leaf)
+    elif present is _ABSENT:
+        leaves[path] = [leaf]
+    else:
+        leaves[path] = [(present, ()), leaf]
+
+
+_ABSENT: Final = object()
+_NESTED: Final = (dict, list)  # `dict | list` would be made anew for every leaf

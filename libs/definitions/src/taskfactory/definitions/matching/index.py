@@ -5,10 +5,10 @@ the type itself need not be looked at again. All other branches share one more b
 Indexes are immutable; `changed` gives a new one that shares every bucket that no change concerns.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
-from taskfactory.definitions.matching.bucket import Bucket, Entry
+from taskfactory.definitions.matching.bucket import Bucket
 from taskfactory.definitions.matching.clauses import Branch
 from taskfactory.definitions.matching.operators import Exact
 from taskfactory.definitions.matching.pattern import EventPattern
@@ -35,7 +35,7 @@ class PatternIndex(Generic[Owner]):
     def __init__(self, owners: Iterable[Owner] = ()) -> None:
         """Index these."""
         self._by_type: dict[str, Bucket[Owner]] = {}
-        self._any_type: Bucket[Owner] = Bucket(())
+        self._any_type: Bucket[Owner] = _EMPTY
         self._file((), owners)
 
     def changed(self, removed: Iterable[Owner], added: Iterable[Owner]) -> Self:
@@ -57,7 +57,7 @@ class PatternIndex(Generic[Owner]):
         if isinstance(event_type, str) and "" not in event:
             if (bucket := self._by_type.get(event_type)) is not None:
                 bucket.find(event, owners)
-            if self._any_type.entries:
+            if self._any_type:
                 self._any_type.find(event, owners)
             return list(owners)
         return self._matching_one_by_one(event)
@@ -65,7 +65,7 @@ class PatternIndex(Generic[Owner]):
     def _matching_one_by_one(self, event: Mapping[str, Any]) -> list[Owner]:
         """For what is no CloudEvent: without a type, or with several (in an array, or under an empty key)."""
         buckets = (*self._by_type.values(), self._any_type)
-        every = dict.fromkeys(entry.owner for bucket in buckets for entry in bucket.entries)
+        every = dict.fromkeys(owner for bucket in buckets for owner in bucket.owners())
         return [owner for owner in every if owner.pattern.matches(event)]
 
     def _file(self, removed: Iterable[Owner], added: Iterable[Owner]) -> None:
@@ -77,21 +77,17 @@ class PatternIndex(Generic[Owner]):
                 arriving.setdefault(event_type, []).append((owner, branch))
         left = (event_type for owner in leaving for event_type, _ in _by_type(owner))
         for event_type in dict.fromkeys((*left, *arriving)):
-            staying = (entry for entry in self._entries(event_type) if entry.owner not in leaving)
-            branches = [(entry.owner, entry.branch) for entry in staying]
-            self._put(event_type, [*branches, *arriving.get(event_type, ())])
+            bucket = self._any_type if event_type is None else self._by_type.get(event_type, _EMPTY)
+            changed = bucket.changed(leaving, arriving.get(event_type, ()))
+            if event_type is None:
+                self._any_type = changed
+            elif changed:
+                self._by_type[event_type] = changed
+            else:
+                self._by_type.pop(event_type, None)
 
-    def _entries(self, event_type: str | None) -> Sequence[Entry[Owner]]:
-        bucket = self._any_type if event_type is None else self._by_type.get(event_type)
-        return () if bucket is None else bucket.entries
 
-    def _put(self, event_type: str | None, branches: Sequence[tuple[Owner, Branch]]) -> None:
-        if event_type is None:
-            self._any_type = Bucket(branches)
-        elif branches:
-            self._by_type[event_type] = Bucket(branches)
-        else:
-            self._by_type.pop(event_type, None)
+_EMPTY: Final[Bucket[Any]] = Bucket(())
 
 
 def _by_type(owner: Indexed) -> Iterator[tuple[str | None, Branch]]:

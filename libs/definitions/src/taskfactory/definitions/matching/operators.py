@@ -7,10 +7,12 @@ keep their operands readable, because the index files definitions under them (`a
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from taskfactory.definitions.matching.addresses import Network, address
 from taskfactory.definitions.matching.text import fold
+
+NUMBERS: Final = (int, float)  # `int | float` would be made anew for every leaf
 
 
 class Operator(Protocol):
@@ -124,7 +126,7 @@ class Numeric:
 
     def accepts(self, value: Any) -> bool:
         """Refuse booleans, which are numbers in Python only."""
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, NUMBERS):
             return False
         above = value >= self.low if self.low_included else value > self.low
         return above and (value <= self.high if self.high_included else value < self.high)
@@ -154,7 +156,7 @@ def scalar_key(value: Any) -> tuple[str, Any]:
     """A scalar with its JSON kind, so that `True` and `1` differ while `35` and `35.0` are equal."""
     if isinstance(value, bool):
         return ("boolean", value)
-    if isinstance(value, int | float):
+    if isinstance(value, NUMBERS):
         return ("number", value)
     return ("text" if isinstance(value, str) else "null", value)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from taskfactory.definitions.matching.clauses import Branch, Clause, holds
-from taskfactory.definitions.matching.flatten import FlatEvent, selection
+from taskfactory.definitions.matching.flatten import FlatEvent, leaves_at, selection
 from taskfactory.definitions.matching.pattern_parser import PatternParser
 from taskfactory.definitions.paths import Problem, render_path
 
@@ -95,7 +95,7 @@ def _mismatches(branch: Branch, event: FlatEvent) -> list[Mismatch]:
 
 
 def _mismatch(clause: Clause, event: FlatEvent) -> Mismatch:
-    actual = tuple(value for value, _ in event.get(clause.path, ()))
+    actual = tuple(value for value, _ in leaves_at(event, clause.path))
     if not actual:
         reason = "the field does not exist (objects and empty arrays do not count)"
     elif clause.absent:

@@ -1,224 +1,105 @@
-"""Look-up tables: from the leaves of an event to the items that are filed under them.
+"""A look-up table: from the leaves of an event to the items that are filed under them.
 
-There is one table for each kind of key, and all paths share it: an event visits few places in memory, most of which are
-in no cache. So an item knows the path that it is filed under, and what was found for another path is passed over.
-A look-up takes a step for each path of the table, not for each item. Text that begins or ends in some way takes one for
+An event visits few places in memory, most of which are in no cache when there are many definitions. So a table is one
+dictionary for all paths and kinds of keys, and a `Plan`, which says what to look up: it holds nothing but paths, kinds
+and lengths, so that tables of many event types share it. An item knows its `place`, which is the path and the kind of
+key that it is filed under; what was found on behalf of another place is passed over.
+
+A look-up takes a step for each place of the plan, not for each item. Text that begins or ends in some way takes one for
 each *length* that occurs among the prefixes or suffixes, so at most as many as the text has characters.
-
-Every table adds what it finds for leaves outside arrays to `found`, and what it finds inside them to `inside`.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+import sys
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from taskfactory.definitions.matching.addresses import address
 from taskfactory.definitions.matching.anchors import Key, Kind
-from taskfactory.definitions.matching.flatten import FlatEvent
-from taskfactory.definitions.matching.operators import scalar_key
+from taskfactory.definitions.matching.flatten import NO_LEAVES, FlatEvent
+from taskfactory.definitions.matching.lookups import Filed, LookUp, look_up_of
 from taskfactory.definitions.matching.ranges import Range, Ranges
-from taskfactory.definitions.matching.text import fold
-
-
-class Filed(Protocol):
-    """What can be found in a table."""
-
-    @property
-    def path(self) -> str:
-        """The path that it is filed under, interned: paths are compared by identity."""
-
 
 Item = TypeVar("Item", bound=Filed)
-Shape = TypeVar("Shape", bound=Hashable)
-Keys = Iterable[tuple[Any, Item]]
 
 
-class Table(Protocol[Item]):
-    """Everything that is filed under keys of one kind. Immutable."""
+class Step(NamedTuple):
+    """What to do with the leaves of one path."""
 
-    def find(self, event: FlatEvent, found: list[Item], inside: list[Item]) -> None:
-        """Add what is filed under the event's leaves; an item may be added more than once."""
-
-
-def tables(filed: Iterable[tuple[Key, Item]]) -> tuple[Table[Item], ...]:
-    """File the items under their keys."""
-    by_kind: dict[str, list[tuple[Any, Item]]] = {}
-    for (kind, value), item in filed:
-        by_kind.setdefault(kind, []).append((value, item))
-    return tuple(_TABLES[kind](by_kind[kind]) for kind in _TABLES if kind in by_kind)
+    path: str
+    look_ups: tuple[LookUp, ...]
+    present: tuple[str, str] | None
+    """Under which key the items are that any leaf leads to."""
 
 
-class _Exact(Generic[Item]):
-    __slots__ = ("_items", "_paths")
-
-    def __init__(self, keys: Keys[Item]) -> None:
-        self._items = _grouped(keys)
-        self._paths = _paths(self._items)
-
-    def find(self, event: FlatEvent, found: list[Item], inside: list[Item]) -> None:
-        look_up = self._items.get
-        for path in self._paths:
-            for value, chain in event.get(path, ()):
-                for item in look_up(value if isinstance(value, str) else scalar_key(value), ()):
-                    if item.path is path:
-                        (inside if chain else found).append(item)
+Plan = tuple[Step, ...]
 
 
-class _Folded(Generic[Item]):
-    __slots__ = ("_items", "_paths")
-
-    def __init__(self, keys: Keys[Item]) -> None:
-        self._items = _grouped(keys)
-        self._paths = _paths(self._items)
-
-    def find(self, event: FlatEvent, found: list[Item], inside: list[Item]) -> None:
-        look_up = self._items.get
-        for path in self._paths:
-            for value, chain in event.get(path, ()):
-                if isinstance(value, str):
-                    for item in look_up(fold(value), ()):
-                        if item.path is path:
-                            (inside if chain else found).append(item)
+def place(kind: str, path: str) -> str:
+    """One object for each path and kind of key: places are compared by identity."""
+    return sys.intern(f"{kind} {path}")
 
 
-class _Prefixes(Generic[Item]):
-    __slots__ = ("_fold", "_items", "_lengths")
+class Table(Generic[Item]):
+    """Items under keys. Immutable."""
 
-    def __init__(self, keys: Keys[Item], *, folded: bool) -> None:
-        self._fold = folded
-        self._items = _grouped(keys)
-        self._lengths = _lengths(self._items)
+    __slots__ = ("_items", "_plan")
+
+    def __init__(self, filed: Iterable[tuple[str, Key, Item]]) -> None:
+        """File each item under a path and a key; its place must be that of the path and the key's kind."""
+        items: dict[Any, Any] = {}
+        ranges: dict[str, list[Range[Item]]] = {}
+        lengths: dict[tuple[str, str], set[Any]] = {}
+        for path, (kind, value), item in filed:
+            measures = lengths.setdefault((path, kind), set())
+            if kind is Kind.RANGE:
+                low, high = value
+                ranges.setdefault(path, []).append(Range(low, high, item))
+                continue
+            key = value
+            if kind is Kind.ANY:
+                key = (kind, path)
+            elif kind is Kind.NETWORK:
+                measures.add((value.version, value.shift))
+            elif kind is not Kind.EXACT:
+                measures.add(len(value))
+            before = items.get(key)
+            if before is None:
+                items[key] = item  # most keys lead to one item: a tuple would be one more place in memory
+            else:
+                items[key] = (*before, item) if type(before) is tuple else (before, item)
+        for path, held in ranges.items():
+            items[Kind.RANGE, path] = Ranges(held)
+        self._items = items
+        self._plan = _plan(tuple(sorted((path, kind, tuple(sorted(of))) for (path, kind), of in lengths.items())))
 
     def find(self, event: FlatEvent, found: list[Item], inside: list[Item]) -> None:
-        look_up = self._items.get
-        for path, lengths in self._lengths:
-            for value, chain in event.get(path, ()):
-                if not isinstance(value, str):
-                    continue
-                text = fold(value) if self._fold else value
-                for length in lengths:
-                    if length > len(text):
-                        break
-                    for item in look_up(text[:length], ()):
-                        if item.path is path:
-                            (inside if chain else found).append(item)
+        """Add what is filed under the event's leaves: to `found` for leaves outside arrays, else to `inside`.
 
-
-class _Suffixes(Generic[Item]):
-    __slots__ = ("_fold", "_items", "_lengths")
-
-    def __init__(self, keys: Keys[Item], *, folded: bool) -> None:
-        self._fold = folded
-        self._items = _grouped(keys)
-        self._lengths = _lengths(self._items)
-
-    def find(self, event: FlatEvent, found: list[Item], inside: list[Item]) -> None:
-        look_up = self._items.get
-        for path, lengths in self._lengths:
-            for value, chain in event.get(path, ()):
-                if not isinstance(value, str):
-                    continue
-                text = fold(value) if self._fold else value
-                for length in lengths:
-                    if length > len(text):
-                        break
-                    for item in look_up(text[-length:], ()):
-                        if item.path is path:
-                            (inside if chain else found).append(item)
-
-
-class _Networks(Generic[Item]):
-    __slots__ = ("_items", "_paths", "_sizes")
-
-    def __init__(self, keys: Keys[Item]) -> None:
-        self._items = _grouped(keys)
-        self._paths = _paths(self._items)
-        self._sizes = _shared(tuple(sorted({(network.version, network.shift) for network in self._items})))
-
-    def find(self, event: FlatEvent, found: list[Item], inside: list[Item]) -> None:
-        for path in self._paths:
-            for value, chain in event.get(path, ()):
-                read = address(value) if isinstance(value, str) else None
-                if read is None:
-                    continue
-                for version, shift in self._sizes:
-                    if version == read.version:
-                        for item in self._items.get((version, shift, read.number >> shift), ()):
-                            if item.path is path:
-                                (inside if chain else found).append(item)
-
-
-class _Numbers(Generic[Item]):
-    __slots__ = ("_ranges",)
-
-    def __init__(self, keys: Keys[Item]) -> None:
-        by_path: dict[str, list[Range[Item]]] = {}
-        for (low, high), item in keys:
-            by_path.setdefault(item.path, []).append(Range(low, high, item))
-        self._ranges = tuple((path, Ranges(ranges)) for path, ranges in by_path.items())
-
-    def find(self, event: FlatEvent, found: list[Item], inside: list[Item]) -> None:
-        for path, ranges in self._ranges:
-            for value, chain in event.get(path, ()):
-                if isinstance(value, int | float) and not isinstance(value, bool):
-                    ranges.find(value, inside if chain else found)
-
-
-class _Present(Generic[Item]):
-    __slots__ = ("_items",)
-
-    def __init__(self, keys: Keys[Item]) -> None:
-        by_path: dict[str, list[Item]] = {}
-        for _, item in keys:
-            by_path.setdefault(item.path, []).append(item)
-        self._items = tuple(by_path.items())
-
-    def find(self, event: FlatEvent, found: list[Item], inside: list[Item]) -> None:
-        del found  # whether some leaf is outside arrays does not matter, and there may be thousands
-        for path, items in self._items:
-            if path in event:
-                inside += items
-
-
-def _grouped(keys: Keys[Item]) -> Mapping[Any, tuple[Item, ...]]:
-    groups: dict[Any, tuple[Item, ...]] = {}
-    for value, item in keys:
-        groups[value] = (*groups.get(value, ()), item)
-    return groups
-
-
-def _paths(items: Mapping[Any, tuple[Item, ...]]) -> tuple[str, ...]:
-    paths = tuple(sorted({item.path for group in items.values() for item in group}))
-    return _shared(paths)
-
-
-def _lengths(items: Mapping[str, tuple[Item, ...]]) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    lengths: dict[str, set[int]] = {}
-    for text, group in items.items():
-        for item in group:
-            lengths.setdefault(item.path, set()).add(len(text))
-    return _shared(tuple((path, tuple(sorted(lengths[path]))) for path in sorted(lengths)))
-
-
-def _shared(value: Shape) -> Shape:
-    """One object for all equal ones: what many buckets have in common stays in the processor's caches."""
-    shape: Shape = _first(value)
-    return shape
+        An item may be added more than once.
+        """
+        items = self._items
+        for path, look_ups, present in self._plan:
+            leaves = event.get(path, NO_LEAVES)
+            if type(leaves) is not list:
+                for look_up in look_ups:
+                    look_up.find(leaves, items, found)
+            elif leaves:
+                for value, chain in leaves:
+                    for look_up in look_ups:
+                        look_up.find(value, items, inside if chain else found)
+            else:
+                continue
+            if present is not None:  # whether some leaf is outside arrays does not matter, and there may be thousands
+                group = items[present]
+                inside += group if type(group) is tuple else (group,)
 
 
 @lru_cache(maxsize=4_096)
-def _first(value: Any) -> Any:
-    return value
-
-
-_TABLES: Final[Mapping[str, Callable[[Keys[Any]], Table[Any]]]] = {
-    Kind.EXACT: _Exact,
-    Kind.PREFIX: lambda keys: _Prefixes(keys, folded=False),
-    Kind.SUFFIX: lambda keys: _Suffixes(keys, folded=False),
-    Kind.FOLDED: _Folded,
-    Kind.FOLDED_PREFIX: lambda keys: _Prefixes(keys, folded=True),
-    Kind.FOLDED_SUFFIX: lambda keys: _Suffixes(keys, folded=True),
-    Kind.NETWORK: _Networks,
-    Kind.RANGE: _Numbers,
-    Kind.ANY: _Present,
-}
+def _plan(shape: tuple[tuple[str, str, tuple[Any, ...]], ...]) -> Plan:
+    """The plan for paths, kinds and lengths, made once: what many tables have in common stays in the caches."""
+    by_path: dict[str, list[LookUp]] = {path: [] for path, _, _ in shape}
+    present = {path: (kind, path) for path, kind, _ in shape if kind == Kind.ANY}
+    for path, kind, lengths in shape:
+        if path not in present or kind != Kind.ANY:
+            by_path[path].append(look_up_of(kind, path, place(kind, path), lengths))
+    return tuple(Step(path, tuple(look_ups), present.get(path)) for path, look_ups in by_path.items())

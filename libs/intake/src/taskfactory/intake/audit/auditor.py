@@ -26,7 +26,7 @@ from taskfactory.intake.audit.entries import (
 )
 from taskfactory.intake.audit.expectations import RECORD, Expectations, Judged
 from taskfactory.intake.audit.letters import Letters
-from taskfactory.intake.audit.settling import settle, told_run
+from taskfactory.intake.audit.settling import settle, started_before, told_event, told_run
 from taskfactory.intake.audit.timeline import Timeline
 from taskfactory.intake.audit.versions import Versions
 from taskfactory.intake.audit.witnesses import TriggeredRuns, Witness, Witnesses
@@ -61,6 +61,8 @@ class Report:
     discrepancies: Sequence[Discrepancy]
     letters_lost: bool
     """The dead letter topic has lost letters, so a missing one proves nothing."""
+    earlier: int
+    """Runs and dead letters that name offsets of the topic and came of an earlier topic of its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Auditor:
         self._executions = executions
         self._books = Books()
         self._discrepancies: list[Discrepancy] = []
+        self._earlier = 0
         self._letters = {
             letter.id: letter
             for letter in scope.letters.by_id.values()
@@ -122,25 +125,27 @@ class Auditor:
             partitions.append(await self._partition(past, span, report))
             done += len(span.offsets)
         rows = self._books.rows(self._versions.ids, self._versions.names)
-        return Report(partitions, rows, self._discrepancies, self._scope.letters.lost)
+        return Report(partitions, rows, self._discrepancies, self._scope.letters.lost, self._earlier)
 
     async def _partition(self, past: History, span: Span, progress: Progress) -> PartitionRead:
         offsets = span.offsets
         reading = past.read([span], progress)
         named = Witnesses(self._letters.values(), offsets.partition)
         records = unlogged = 0
+        oldest: int | None = None
         with closing(TriggeredRuns(self._evidence, offsets, self._scope.definition_id)) as runs:
             for chunk in _chunks(reading):
                 runs.since(chunk[0])
                 last = chunk[-1].offset
                 witnesses = named.up_to(last, runs.up_to(last))
+                oldest = chunk[0].timestamp if records == 0 else oldest
                 records += len(chunk)
-                unlogged += await self._chunk(chunk, witnesses)
+                unlogged += await self._chunk(chunk, witnesses, oldest)
             left = named.up_to(offsets.end, runs.up_to(offsets.end))
-        self._without_record(left, reading.unreadable)
+        self._without_record(left, reading.unreadable, oldest)
         return PartitionRead(offsets.partition, offsets, records, unlogged, reading.unreadable)
 
-    async def _chunk(self, chunk: Sequence[Record], witnesses: Mapping[Place, Witness]) -> int:
+    async def _chunk(self, chunk: Sequence[Record], witnesses: Mapping[Place, Witness], oldest: int | None) -> int:
         """Settle a chunk's records; the number of those that the log does not cover."""
         judged: list[tuple[Judged, Regime]] = []
         timeline = self._scope.timelines.get(chunk[0].partition, Timeline(()))
@@ -152,9 +157,12 @@ class Auditor:
                 unlogged += 1
                 continue
             regime = Regime(deciders.revisions, self._facts.open(place))
-            judged.append((await self._expectations.judge(record, deciders, witnesses.get(place, Witness())), regime))
+            witness = witnesses.get(place, Witness())
+            about = witness.about(record.timestamp)
+            self._earlier += len(witness.letters) - len(about.letters)
+            judged.append((await self._expectations.judge(record, deciders, about), regime))
         seen = {Place(record.partition, record.offset) for record in chunk}
-        self._without_record({place: found for place, found in witnesses.items() if place not in seen}, ())
+        self._without_record({place: found for place, found in witnesses.items() if place not in seen}, (), oldest)
         await self._settle(chunk[0].partition, judged, witnesses)
         return unlogged
 
@@ -174,6 +182,7 @@ class Auditor:
                 settled = settle(entry, facts) if isinstance(settled, Undecided) else settled
                 assert isinstance(settled, Settled)  # noqa: S101 -- every run was asked about
                 self._discrepancies += settled.troubles
+                self._earlier += settled.earlier
                 self._count(item, entry, regime, settled)
 
     def _count(self, item: Judged, entry: Entry, regime: Regime, settled: Settled) -> None:
@@ -211,17 +220,25 @@ class Auditor:
             runs_of_events=self._evidence.runs_of_events(unknown),
         )
 
-    def _without_record(self, witnesses: Mapping[Place, Witness], unreadable: Iterable[OffsetRange]) -> None:
-        """Runs and letters of offsets at which there is no record."""
+    def _without_record(
+        self, witnesses: Mapping[Place, Witness], unreadable: Iterable[OffsetRange], oldest: int | None
+    ) -> None:
+        """Runs and letters of offsets at which there is no record.
+
+        Those that are older than the partition's first record that was read came of an earlier topic.
+        """
         removed = list(unreadable)
         for place, witness in sorted(witnesses.items()):
             if any(offsets.start <= place.offset < offsets.end for offsets in removed):
                 continue
             for run in witness.runs:
+                if started_before(run, oldest):
+                    self._earlier += 1
+                    continue
                 self._discrepancies.append(
                     Discrepancy(
                         place,
-                        f"{run.event_id} from {run.event_source}",
+                        told_event(run),
                         run.activity_name,
                         Trouble.RUN_UNEXPLAINED,
                         "no run: there is no record at this offset",
@@ -229,6 +246,9 @@ class Auditor:
                     )
                 )
             for letter in witness.letters:
+                if None not in {letter.timestamp, oldest} and (letter.timestamp or 0) < (oldest or 0):
+                    self._earlier += 1
+                    continue
                 name = RECORD if letter.definition_id is None else self._versions.names.get(letter.definition_id, "?")
                 found = f"letter {letter.id} ({letter.reason})"
                 expected = "no dead letter: there is no record at this offset"

@@ -74,12 +74,22 @@ class Letter:
     definition_id: str | None
     version: int | None
     reason: str
+    timestamp: int | None = None
+    """The original record's, in milliseconds since the epoch; None when it had none."""
+
+    def is_about(self, timestamp: int | None) -> bool:
+        """Whether it may be about the record of this time at its place.
+
+        A record's time never changes, so one of another time was there before: on an earlier topic of the name.
+        """
+        return None in {self.timestamp, timestamp} or self.timestamp == timestamp
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A record and a definition, and what may follow."""
 
+    topic: str
     place: Place
     timestamp: int | None
     """Milliseconds since the epoch."""
@@ -150,6 +160,8 @@ class Settled:
 
     disposition: Disposition
     troubles: tuple[Discrepancy, ...] = ()
+    earlier: int = 0
+    """Runs that name the record and came of another one: of an earlier topic of this name."""
 
 
 @dataclass(frozen=True, slots=True)

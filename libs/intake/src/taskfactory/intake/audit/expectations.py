@@ -122,6 +122,7 @@ class Expectations:
     ) -> Entry:
         parts = [record.topic, str(record.partition), str(record.offset)]
         return Entry(
+            topic=record.topic,
             place=Place(record.partition, record.offset),
             timestamp=record.timestamp,
             event=event,

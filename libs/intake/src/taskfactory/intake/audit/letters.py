@@ -65,6 +65,7 @@ def letter_of(record: Record, topic: str) -> Letter | None:
             definition_id=headers.get("activity_id"),
             version=int(headers["version"]) if "version" in headers else None,
             reason=headers["reason"],
+            timestamp=int(headers["timestamp"]) if "timestamp" in headers else None,
         )
     except (KeyError, ValueError):
         return None

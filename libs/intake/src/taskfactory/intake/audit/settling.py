@@ -5,6 +5,10 @@
 - what should have been started has its run, which names this record or another one, and the run has its claims;
 - what should have been dead-lettered has its letter;
 - a run or a letter that names this record follows from it.
+
+A topic that was deleted and created again gives its offsets out anew, so what an earlier topic of the name led to names
+records of the present one. It is told by what can't be otherwise: a letter whose original has another time than the
+record, and a run of another event that started before the record was written. That proves nothing and is only counted.
 """
 
 from collections.abc import Collection, Sequence
@@ -34,18 +38,19 @@ def settle(entry: Entry, facts: Facts) -> Settled | Undecided:
     before it is explained by them. Otherwise, of all that is possible, what the facts show is taken.
     """
     possible = _Settling(entry, facts, entry.expected)
-    stray = possible.strays()
     if not entry.certain:
-        return _with(possible.proven(), stray)
+        return _with(possible.proven(), possible)
     first, *others = entry.expected
     due = _Settling(entry, facts, [first, *(item for item in others if item is not None and item.later)]).proven()
     if isinstance(due, Settled) and due.disposition in NO_EFFECT:
         due = possible.own_run() or possible.lettered() or due
-    return _with(due, stray)
+    return _with(due, possible)
 
 
-def _with(found: Settled | Undecided, strays: tuple[Discrepancy, ...]) -> Settled | Undecided:
-    return found if isinstance(found, Undecided) else Settled(found.disposition, found.troubles + strays)
+def _with(found: Settled | Undecided, possible: "_Settling") -> Settled | Undecided:
+    if isinstance(found, Undecided):
+        return found
+    return Settled(found.disposition, found.troubles + possible.strays(), len(possible.earlier_runs()))
 
 
 class _Settling:
@@ -56,7 +61,8 @@ class _Settling:
         self._facts = facts
         self._expected = expected
         self._starts = [item for item in expected if item is not None and item.kind is Expectation.START]
-        self._letter = facts.letters.get(entry.letter_id)
+        letter = facts.letters.get(entry.letter_id)
+        self._letter = letter if letter is not None and letter.is_about(entry.timestamp) else None
 
     def proven(self) -> Settled | Undecided:
         """What the facts show of the expectations."""
@@ -79,7 +85,7 @@ class _Settling:
         # A run that came after the partition's runs were read is found by its id.
         for item in self._starts:
             run = self._facts.runs.get(item.run_id or "")
-            if run is not None and (run.partition, run.offset) == self._entry.place:
+            if run is not None and (run.topic, run.partition, run.offset) == (self._entry.topic, *self._entry.place):
                 named.setdefault(run.run_id, run)
         return [(item, named[item.run_id]) for item in self._starts if item.run_id in named]
 
@@ -167,12 +173,22 @@ class _Settling:
 
     def _stray_runs(self) -> tuple[Discrepancy, ...]:
         """Runs that name this record and do not follow from it."""
-        wanted = {item.run_id for item in self._starts}
+        wanted = {item.run_id for item in self._starts} | {run.run_id for run in self.earlier_runs()}
         return tuple(
             self._discrepancy(Trouble.RUN_UNEXPLAINED, "no such run", told_run(run))
             for run in self._named()
             if run.run_id not in wanted
         )
+
+    def earlier_runs(self) -> list[RunFact]:
+        """Runs that name the record and came of one that an earlier topic of this name had there."""
+        entry = self._entry
+        wanted = {item.run_id for item in self._starts}
+        return [
+            run
+            for run in self._named()
+            if run.run_id not in wanted and told_event(run) != entry.event and started_before(run, entry.timestamp)
+        ]
 
     def _stray_letter(self) -> tuple[Discrepancy, ...]:
         if self._letter is None or self._starts or self._expects(Expectation.DEAD_LETTER):
@@ -202,6 +218,16 @@ class _Settling:
         return Discrepancy(entry.place, entry.event, entry.definition, trouble, expected, found)
 
 
+def started_before(run: RunFact, timestamp: int | None) -> bool:
+    """Whether the run started before a record of this time, in milliseconds, was written; false where none is known."""
+    return timestamp is not None and run.started_at.timestamp() * 1000 < timestamp
+
+
+def told_event(run: RunFact) -> str:
+    """A run's event as entries call it."""
+    return f"{run.event_id} from {run.event_source}"
+
+
 def told_run(run: RunFact) -> str:
     """A run in words."""
-    return f"run {run.run_id} of event {run.event_id} from {run.event_source} (version {run.version}, {run.state})"
+    return f"run {run.run_id} of event {told_event(run)} (version {run.version}, {run.state})"

@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from taskfactory.intake.audit.entries import Letter, Place
 from taskfactory.intake.history import OffsetRange
-from taskfactory.intake.records import Record
+from taskfactory.intake.records import Record, moment_of
 from taskfactory.registry import Evidence, RunFact
 
 CLOCKS: Final = timedelta(days=1)
@@ -21,6 +21,10 @@ class Witness:
 
     runs: Sequence[RunFact] = ()
     letters: Sequence[Letter] = ()
+
+    def about(self, timestamp: int | None) -> "Witness":
+        """Without the letters of the record that an earlier topic of the name had at this place."""
+        return replace(self, letters=[letter for letter in self.letters if letter.is_about(timestamp)])
 
 
 class TriggeredRuns:
@@ -37,9 +41,8 @@ class TriggeredRuns:
     def since(self, first: Record) -> None:
         """Begin, with runs that can have come of the first record or a later one."""
         if self._runs is None:
-            self._begin(
-                None if first.timestamp is None else datetime.fromtimestamp(first.timestamp / 1000, UTC) - CLOCKS
-            )
+            written = None if first.timestamp is None else moment_of(first.timestamp)
+            self._begin(None if written is None else written - CLOCKS)
 
     def _begin(self, since: datetime | None) -> Iterator[RunFact]:
         offsets = self._offsets

@@ -137,13 +137,13 @@ COMMENT ON TABLE ingress_revisions IS 'which revision decided about a partition'
 
 _DEAD_LETTERS: Final = """
 CREATE TABLE dead_letter_resolutions (
-    letter_id  text NOT NULL,
+    letter_key  text NOT NULL,
     attempts   integer NOT NULL CHECK (attempts > 0),
     resolution text NOT NULL CHECK (resolution IN ('redriven', 'discarded')),
     reason     text,
     at         timestamptz NOT NULL DEFAULT now(),
     by         text NOT NULL,
-    PRIMARY KEY (letter_id, attempts)
+    PRIMARY KEY (letter_key, attempts)
 );
 COMMENT ON TABLE dead_letter_resolutions IS 'letters that are off the list; the letters themselves stay on their topic';
 """
