@@ -120,3 +120,13 @@ def test_an_unknown_kafka_property_is_bad_input() -> None:
     shown = runner.invoke(app, ["outcomes", "tail"], env={"TASKFACTORY_KAFKA_CONFIG__NO_SUCH": "1"})
     assert shown.exit_code == 2
     assert shown.stderr == 'TASKFACTORY_KAFKA_CONFIG__…: No such configuration property: "no.such"\n'
+
+
+@pytest.mark.parametrize("command", [["audit"], ["dlq", "redrive"]])
+def test_help_is_wrapped_for_the_terminal_and_not_for_the_editor(command: list[str]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).stdout
+    prose = [line.strip() for line in shown.partition("╭")[0].splitlines()]
+    paragraphs = [paragraph.strip().splitlines() for paragraph in "\n".join(prose).split("\n\n")]
+    inner = [line for paragraph in paragraphs for line in paragraph[:-1]]
+    assert len(inner) > 2
+    assert min(map(len, inner)) > 55

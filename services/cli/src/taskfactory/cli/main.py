@@ -127,10 +127,18 @@ def _as_command(target: Any, name: str) -> Any:
     if isinstance(target, typer.Typer):
         group = typer.main.get_command(target)
         group.name = name
-        return group
+        return _readable(group)
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     single.command(name)(target)
-    return typer.main.get_command(single)
+    return _readable(typer.main.get_command(single))
+
+
+def _readable(command: Any) -> Any:
+    """Docstrings are wrapped for editors; help is wrapped for the terminal that it is read on."""
+    for each in (command, *getattr(command, "commands", {}).values()):
+        if each.help:
+            each.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in each.help.split("\n\n"))
+    return command
 
 
 app = typer.Typer(
