@@ -12,6 +12,7 @@ from taskfactory.definitions import DefinitionSet
 from taskfactory.envelope import SchemaNeeded
 from taskfactory.ingress import metrics
 from taskfactory.ingress.dead_letter_share import ShareLimit
+from taskfactory.ingress.decision_room import DecisionRoom
 from taskfactory.ingress.deliveries import Assignment, Delivery
 from taskfactory.ingress.effects import Dependencies, Effects, Ports
 from taskfactory.ingress.pin_log import Member, PinLog
@@ -632,3 +633,31 @@ async def test_a_record_whose_headers_cannot_be_read_is_a_dead_letter(workshop: 
     await workshop.process(Delivery(unreadable, Assignment(("events", 0), epoch=1)))
     [letter] = workshop.dead_letters.letters
     assert (letter.reason, letter.record.value) == ("invalid_headers", order(1))
+
+
+async def test_no_further_record_is_decided_while_too_many_decisions_are_in_flight() -> None:
+    release, deciding = asyncio.Event(), 0
+
+    class Slow(FakeStarter):
+        async def start(self, run: Any, request_id: str) -> Any:
+            await release.wait()
+            return await super().start(run, request_id)
+
+    class Counting(EventReader):
+        def read_known(self, record: Record, in_force: InForce) -> ReadResult:
+            nonlocal deciding
+            deciding += 1
+            return super().read_known(record, in_force)
+
+    workshop = Workshop(Slow(), reader=Counting(1000, None))
+    workshop.pipeline._room = DecisionRoom(limit=3)
+    processing = asyncio.create_task(workshop.process(*(delivery(number, order(number)) for number in range(50))))
+    async with asyncio.timeout(PATIENCE):
+        while deciding < 3:  # noqa: ASYNC110 -- deciding has no event
+            await asyncio.sleep(0)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert deciding <= 4
+    release.set()
+    await processing
+    assert len(workshop.starter.runs) == 50

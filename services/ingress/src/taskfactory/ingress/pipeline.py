@@ -18,6 +18,7 @@ import structlog
 
 from taskfactory.ingress import metrics
 from taskfactory.ingress.dead_letter_share import DeadLetterShare, ShareLimit
+from taskfactory.ingress.decision_room import MAX_DECISIONS, DecisionRoom
 from taskfactory.ingress.deliveries import Assignment, Delivery
 from taskfactory.ingress.effects import Abandoned, Effects
 from taskfactory.ingress.in_flight_decisions import InFlightDecisions
@@ -65,6 +66,8 @@ class PipelineLimits:
 
     decisions: DecisionLimits
     dead_letters: ShareLimit
+    decisions_in_flight: int = MAX_DECISIONS
+    """Above it no further record is decided; see `decision_room`."""
 
 
 class Pipeline:
@@ -96,6 +99,7 @@ class Pipeline:
         self._halted: set[str] = set()  # topics
         self._pins = Pins()
         self._slices = Slices()
+        self._room = DecisionRoom(limits.decisions_in_flight)
         self._in_flight = InFlightDecisions()
         metrics.OLDEST_IN_FLIGHT.follow_times(self._in_flight.oldest)
         metrics.DEFINITION_IN_FLIGHT.follow(self._in_flight.records)
@@ -134,13 +138,17 @@ class Pipeline:
         """
         logged = pin.logged.done() or await asyncio.shield(pin.logged)
         await self._slices.turn()
+        await self._room.wait(lambda: assignment.withdrawn)  # last: what is decided next, without a wait, counts
         if not logged or assignment.withdrawn or self._has_halted(record):
             return False
         try:
             reading, decisions = await self._decide(record, pin.in_force, assignment)
             number = self._note(record, decisions)
             dispositions = []
-            with self._in_flight.waiting(map(_definition_of, decisions), record.timestamp) as durable:
+            with (
+                self._room.taken(len(decisions)),
+                self._in_flight.waiting(map(_definition_of, decisions), record.timestamp) as durable,
+            ):
                 for decision in decisions:
                     dispositions.append(await self._carry_out(record, decision, assignment))
                     durable()
