@@ -87,7 +87,7 @@ def rerun(  # noqa: PLR0913 -- one parameter per option
         if definition is not None:
             definition_named(engine, definition)
         found = RunStore(engine).past_runs(selection)
-        require_consent(f"{counted(len(found), 'run')} would be run again", len(found), given=yes or dry_run)
+        require_consent(f"{counted(len(found), 'failed run')} would be run again", len(found), given=yes or dry_run)
         missing = sorted(set(run or ()) - {one.run_id for one in found})
         done: list[Rerun] = []
         try:
