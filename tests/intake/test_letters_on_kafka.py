@@ -76,7 +76,7 @@ async def test_the_newest_letters_are_listed_and_their_originals_read_back(place
         f"{place.topic}/0/1": 2,
         f"{place.topic}/0/2": 1,
     }
-    [original] = place.originals(history, [found[first.id]])
+    [original] = place.originals(history, [found[first.key]])
     assert original == replace(first.record, headers=[("trace", b"t")])
 
 
