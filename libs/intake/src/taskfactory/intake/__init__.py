@@ -26,6 +26,7 @@ from taskfactory.intake.decisions import (
     StartRun,
     decide,
     decision_of,
+    decisions_of,
 )
 from taskfactory.intake.disposer import (
     Disposer,
@@ -186,6 +187,7 @@ __all__ = [
     "applied_to_the_past",
     "decide",
     "decision_of",
+    "decisions_of",
     "in_parallel",
     "load_in_force",
     "new_request_id",

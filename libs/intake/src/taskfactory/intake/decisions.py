@@ -5,6 +5,7 @@ of that definition alone (architecture, I7).
 """
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taskfactory.definitions import (
@@ -18,7 +19,7 @@ from taskfactory.definitions import (
 from taskfactory.envelope import CHAIN, EventEnvelope, Trigger
 from taskfactory.intake.dead_letters import DeadLetter
 from taskfactory.intake.in_force import InForce
-from taskfactory.intake.reading import ReadEvent
+from taskfactory.intake.reading import NoEvent, ReadEvent, ReadResult
 from taskfactory.intake.records import Record
 
 
@@ -68,6 +69,17 @@ def decide(read: ReadEvent, in_force: InForce, limits: DecisionLimits) -> list[D
     verdicts = in_force.definitions.evaluate(read.event, read.record.topic)
     decisions = (decision_of(verdict, read, in_force, limits) for verdict in verdicts)
     return [decision for decision in decisions if decision is not None]
+
+
+def decisions_of(result: ReadResult, in_force: InForce, limits: DecisionLimits) -> Sequence[Decision]:
+    """Everything that follows from what was read: of a broken record its dead letter, of one without event nothing."""
+    match result:
+        case ReadEvent():
+            return decide(result, in_force, limits)
+        case NoEvent():
+            return []
+        case DeadLetter():
+            return [result]
 
 
 def decision_of(verdict: Verdict, read: ReadEvent, in_force: InForce, limits: DecisionLimits) -> Decision | None:

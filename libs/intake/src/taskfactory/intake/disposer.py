@@ -8,11 +8,11 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from taskfactory.intake.dead_letter_topic import DeadLetterSink
 from taskfactory.intake.dead_letters import DeadLetter
-from taskfactory.intake.decisions import Decision, DecisionLimits, Paused, StartRun, decide
+from taskfactory.intake.decisions import Decision, DecisionLimits, Paused, StartRun, decisions_of
 from taskfactory.intake.disposition import Disposition
 from taskfactory.intake.in_force import InForce
 from taskfactory.intake.pacing import Pace
-from taskfactory.intake.reading import EventReader, NoEvent, ReadEvent
+from taskfactory.intake.reading import EventReader
 from taskfactory.intake.records import Record
 from taskfactory.intake.starter import Refused, Starter, new_request_id
 from taskfactory.intake.unavailable import Unavailable
@@ -76,18 +76,13 @@ class Disposer:
     async def _decide(self, record: Record, in_force: InForce) -> Sequence[Decision]:
         try:
             result = await _insist(lambda: self._reader.read(record, in_force))
-            match result:
-                case ReadEvent():
-                    return decide(result, in_force, self._limits)
-                case NoEvent():
-                    return []
+            return decisions_of(result, in_force, self._limits)
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 -- told in the log and in the letter
             # As in ingress: a record that the pure part stumbles over is that record's trouble, not everybody's.
             _log.exception("%s/%d/%d can't be decided about", record.topic, record.partition, record.offset)
             return [DeadLetter(record, "internal_error", f"{type(error).__name__}: {error}")]
-        return [result]
 
     async def _start(self, record: Record, decision: StartRun, revise: Revise) -> Disposition:
         request_id = new_request_id()

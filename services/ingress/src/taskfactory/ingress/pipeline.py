@@ -33,7 +33,6 @@ from taskfactory.intake import (
     DecisionLimits,
     Disposition,
     InForce,
-    NoEvent,
     Paused,
     ReadEvent,
     ReadResult,
@@ -41,7 +40,7 @@ from taskfactory.intake import (
     Refused,
     StartRun,
     Unavailable,
-    decide,
+    decisions_of,
 )
 
 FILTERED: Final = "filtered"
@@ -174,11 +173,7 @@ class Pipeline:
         reading: ReadResult
         try:
             reading = await self._effects.read(record, in_force, lambda: assignment.withdrawn)
-            match reading:
-                case ReadEvent():
-                    return reading, decide(reading, in_force, self._limits.decisions)
-                case NoEvent():
-                    return reading, []
+            return reading, decisions_of(reading, in_force, self._limits.decisions)
         except Unavailable:
             raise
         except Exception as error:
