@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from taskfactory.intake.history import History, OffsetRange, Span, UnknownTopic, open_history
 from taskfactory.intake.positions import AtOffset, AtTime, Earliest, Latest, Position
 from tests.conftest import RunningStack
+from tests.e2e.platform import eventually
 
 T0 = 1_700_000_000_000
 """Timestamp of the first record; each later one is a second younger."""
@@ -53,6 +54,11 @@ def remove_before(stack: RunningStack, topic: str, offset: int) -> None:
 
 def read(history: History, spans: Sequence[Span]) -> list[tuple[int, int]]:
     return [(record.partition, record.offset) for batch in history.read(spans) for record in batch]
+
+
+def end_of(history: History, topic: str) -> int:
+    [span] = history.spans(topic, Earliest(), Latest())
+    return span.offsets.end
 
 
 def at(second: float) -> AtTime:
@@ -156,8 +162,9 @@ def test_gaps_of_transactions_end_a_reading_where_no_record_is(stack: RunningSta
     topic = stack.topic()
     produce_in_transaction(stack, topic, 3, commit=True)  # 0, 1, 2, and the marker 3
     produce_in_transaction(stack, topic, 3, commit=False)  # 4, 5, 6, and the marker 7
+    # The coordinator writes the last marker some time after it has agreed to the end of the transaction.
+    eventually(lambda: end_of(history, topic) == 8, "the marker of the aborted transaction is written")
     [span] = history.spans(topic, Earliest(), Latest())
-    assert span.offsets.end == 8
     reading = history.read([span])
     assert [record.offset for batch in reading for record in batch] == [0, 1, 2]
     assert (reading.done, reading.total, reading.unreadable) == (8, 8, [])

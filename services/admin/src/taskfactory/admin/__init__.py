@@ -1,0 +1,1 @@
+"""The Admin API: definitions, runs, tasks, schedules and dead letters over HTTP."""
