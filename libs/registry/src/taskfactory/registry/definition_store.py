@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, text
 
-from taskfactory.definitions import ActivityDefinition, RegisteredDefinition, TopicMapping, parse_definition
+from taskfactory.definitions import TICK, ActivityDefinition, RegisteredDefinition, TopicMapping, parse_definition
 from taskfactory.registry import activations
 from taskfactory.registry.applied import Applied
 from taskfactory.registry.columns import arrays, unnest
@@ -255,7 +255,7 @@ def _apply(connection: Connection, definitions: Sequence[ActivityDefinition], au
 
 
 def _row(definition_id: UUID, spec: Mapping[str, Any], version: int, author: str) -> tuple[Any, ...]:
-    key = spec["dedupe"]["key"]
+    key = spec["dedupe"]["key"] if "dedupe" in spec else TICK
     return (
         definition_id,
         spec["name"],
