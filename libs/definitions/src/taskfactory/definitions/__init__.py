@@ -1,5 +1,6 @@
 """Activity definitions: model, matching, expressions, templates, dedupe keys. Pure."""
 
+from taskfactory.definitions.calendar import next_ticks, ticks_between
 from taskfactory.definitions.cron_trigger import CronTrigger, MisfirePolicy, Overlap
 from taskfactory.definitions.dedupe import (
     DedupeKey,
@@ -43,6 +44,17 @@ from taskfactory.definitions.model import ActivityDefinition, EventTrigger
 from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderFailed, render_tasks
 from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunKind, RunProgress
 from taskfactory.definitions.schedule_spec import CalendarSpec, IntervalSpec, Range, ScheduleSpec, nominal_text
+from taskfactory.definitions.tick_decision import (
+    GRACE,
+    Fire,
+    FireAfter,
+    Skip,
+    SkipReason,
+    TickDecision,
+    TickStanding,
+    Wait,
+    decide_tick,
+)
 from taskfactory.definitions.ticks import (
     TICK,
     TICK_EVENT_TYPE,
@@ -56,6 +68,7 @@ from taskfactory.definitions.topic_mapping import TopicMapping
 from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_window
 
 __all__ = [
+    "GRACE",
     "RUN_WORKFLOW",
     "TICK",
     "TICK_EVENT_TYPE",
@@ -76,6 +89,8 @@ __all__ = [
     "EventTrigger",
     "Explanation",
     "Filtered",
+    "Fire",
+    "FireAfter",
     "FiresBySchedule",
     "IntervalSpec",
     "InvalidDefinitions",
@@ -99,12 +114,18 @@ __all__ = [
     "RunKind",
     "RunProgress",
     "ScheduleSpec",
+    "Skip",
+    "SkipReason",
     "Standing",
     "Tick",
+    "TickDecision",
     "TickKind",
+    "TickStanding",
     "TopicMapping",
     "Verdict",
+    "Wait",
     "WhenFalse",
+    "decide_tick",
     "decide_window",
     "event_identity",
     "event_moment",
@@ -113,6 +134,7 @@ __all__ = [
     "load_definitions",
     "load_documents",
     "map_record",
+    "next_ticks",
     "nominal_text",
     "outcome_id",
     "parse_definition",
@@ -123,6 +145,7 @@ __all__ = [
     "task_id",
     "tick_event",
     "tick_run_input",
+    "ticks_between",
     "trusted_definition",
     "workflow_id",
 ]
