@@ -43,6 +43,14 @@ from taskfactory.definitions.model import ActivityDefinition, EventTrigger
 from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderFailed, render_tasks
 from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunKind, RunProgress
 from taskfactory.definitions.schedule_spec import CalendarSpec, IntervalSpec, Range, ScheduleSpec, nominal_text
+from taskfactory.definitions.tick_request import (
+    SCHEDULE,
+    TICK_WORKFLOW,
+    TickRequest,
+    schedule_id,
+    tick_workflow_id,
+    tick_workflow_prefix,
+)
 from taskfactory.definitions.ticks import (
     TICK,
     TICK_EVENT_TYPE,
@@ -57,8 +65,10 @@ from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_
 
 __all__ = [
     "RUN_WORKFLOW",
+    "SCHEDULE",
     "TICK",
     "TICK_EVENT_TYPE",
+    "TICK_WORKFLOW",
     "ActivityDefinition",
     "CalendarSpec",
     "CronTrigger",
@@ -102,6 +112,7 @@ __all__ = [
     "Standing",
     "Tick",
     "TickKind",
+    "TickRequest",
     "TopicMapping",
     "Verdict",
     "WhenFalse",
@@ -119,10 +130,13 @@ __all__ = [
     "parse_mapping",
     "render_tasks",
     "run_id_in_generation",
+    "schedule_id",
     "schedule_source",
     "task_id",
     "tick_event",
     "tick_run_input",
+    "tick_workflow_id",
+    "tick_workflow_prefix",
     "trusted_definition",
     "workflow_id",
 ]
