@@ -20,7 +20,7 @@ from temporalio.client import (
 )
 from temporalio.client import ScheduleSpec as TemporalSpec
 
-from taskfactory.definitions.calendar import next_ticks, ticks_between
+from taskfactory.definitions.calendar import next_ticks, ticks
 from taskfactory.definitions.calendar_fields import parse_cron
 from taskfactory.definitions.schedule_spec import CalendarSpec, IntervalSpec, Range, Ranges, ScheduleSpec
 from tests.conftest import RunningStack
@@ -163,7 +163,7 @@ def test_ticks_are_those_of_the_real_temporal_around_every_change_of_the_clock(t
         # Where everything is excluded, the server searches on until the year 2100 and answers nobody.
         assume(next_ticks(spec, until, 1) or spec.end is not None)
         theirs = temporal.ticks(spec, after, until)
-        ours = list(ticks_between(spec, after, until))
+        ours = list(ticks(spec, after, until))
         assert ours[:MOST] == theirs
         assert next_ticks(spec, after, len(theirs)) == theirs
 
@@ -188,7 +188,7 @@ def test_a_local_time_that_the_clock_leaves_out_does_not_fire(
 ) -> None:
     change = moment(CHANGES[zone][0])
     span = change - timedelta(hours=1, minutes=1), change + timedelta(hours=1)
-    ours = list(ticks_between(daily(expression, zone), *span))
+    ours = list(ticks(daily(expression, zone), *span))
     assert [tick.strftime("%H:%M") for tick in ours] == expected
     assert ours == temporal.ticks(daily(expression, zone), *span)
 
@@ -210,7 +210,7 @@ def test_a_local_time_that_the_clock_shows_twice_fires_as_temporal_has_it(
 ) -> None:
     change = moment(CHANGES[zone][1])
     span = change - timedelta(hours=2), change + timedelta(hours=2)
-    ours = list(ticks_between(daily(expression, zone), *span))
+    ours = list(ticks(daily(expression, zone), *span))
     assert [tick.strftime("%H:%M") for tick in ours] == expected
     assert ours == temporal.ticks(daily(expression, zone), *span)
 
@@ -219,6 +219,6 @@ def test_intervals_know_no_clock_changes(temporal: Temporal) -> None:
     spec = ScheduleSpec((), (IntervalSpec(3_600, 900),), (), None, None, "Europe/Berlin", timedelta(0))
     change = moment(CHANGES["Europe/Berlin"][1])
     span = change - timedelta(hours=3), change + timedelta(hours=3)
-    ours = list(ticks_between(spec, *span))
+    ours = list(ticks(spec, *span))
     assert [tick.strftime("%H:%M") for tick in ours] == ["22:15", "23:15", "00:15", "01:15", "02:15", "03:15"]
     assert ours == temporal.ticks(spec, *span)

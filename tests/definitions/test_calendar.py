@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskfactory.definitions.calendar import next_ticks, ticks_between
+from taskfactory.definitions.calendar import next_ticks, ticks
 from taskfactory.definitions.calendar_fields import calendar_spec, parse_cron
 from taskfactory.definitions.schedule_spec import IntervalSpec, ScheduleSpec
 
@@ -23,9 +23,7 @@ def schedule(
 
 def test_a_tick_at_the_end_of_the_range_counts_and_one_at_its_beginning_does_not() -> None:
     spec = schedule("0 * * * *")
-    assert list(ticks_between(spec, NOON, NOON + timedelta(hours=2))) == [
-        NOON + timedelta(hours=hour) for hour in (1, 2)
-    ]
+    assert list(ticks(spec, NOON, NOON + timedelta(hours=2))) == [NOON + timedelta(hours=hour) for hour in (1, 2)]
 
 
 def test_a_tick_that_two_expressions_give_is_one_tick() -> None:
@@ -72,8 +70,8 @@ def test_nothing_comes_after_the_year_2100() -> None:
 def test_a_range_in_two_parts_has_the_ticks_of_the_whole(zone: str, expression: str, place: int) -> None:
     spec = schedule(expression, every=(IntervalSpec(50_000, 7),), zone=zone)
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    whole = list(ticks_between(spec, start, start + timedelta(days=365)))
+    whole = list(ticks(spec, start, start + timedelta(days=365)))
     # At a tick, as a schedule goes on: within an hour that is repeated, Temporal's answer depends on where one begins.
     cut = whole[place % len(whole)]
-    assert [*ticks_between(spec, start, cut), *ticks_between(spec, cut, start + timedelta(days=365))] == whole
+    assert [*ticks(spec, start, cut), *ticks(spec, cut, start + timedelta(days=365))] == whole
     assert all(earlier < later for earlier, later in pairwise(whole))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from taskfactory.definitions.calendar import ticks_between
+from taskfactory.definitions.calendar import ticks
 from taskfactory.definitions.cron_trigger import CronTrigger
 from taskfactory.definitions.tick_decision import (
     GRACE,
@@ -15,10 +15,10 @@ from taskfactory.definitions.tick_decision import (
     FireAfter,
     Skip,
     SkipReason,
+    Standing,
     TickDecision,
-    TickStanding,
     Wait,
-    decide_tick,
+    decide,
 )
 from taskfactory.definitions.ticks import Tick
 
@@ -40,7 +40,7 @@ def scheduled(nominal: datetime = TEN) -> Tick:
 @given(st.sampled_from(OVERLAPS), st.sampled_from(POLICIES), st.integers(0, 10))
 def test_a_tick_on_time_fires_when_nothing_is_open_whatever_the_policies(overlap: str, policy: str, late: int) -> None:
     now = TEN + timedelta(seconds=late)
-    assert decide_tick(scheduled(), trigger(overlap, policy), TickStanding(), now) == Fire()
+    assert decide(scheduled(), trigger(overlap, policy), Standing(), now) == Fire()
 
 
 @given(st.sampled_from(OVERLAPS), st.sampled_from(POLICIES), st.integers(0, 3_600), st.integers(0, 3))
@@ -49,7 +49,7 @@ def test_of_the_ticks_that_were_missed_those_fire_that_the_policy_names_whatever
 ) -> None:
     asked = trigger(overlap, policy)
     now = TEN + timedelta(seconds=late)
-    missed = list(ticks_between(asked.spec, TEN - timedelta(hours=1), now - GRACE - timedelta(seconds=1)))
+    missed = list(ticks(asked.spec, TEN - timedelta(hours=1), now - GRACE - timedelta(seconds=1)))
     within = [tick for tick in missed if now - tick <= asked.misfire_window]
     passed = {
         "skip": [],
@@ -57,13 +57,13 @@ def test_of_the_ticks_that_were_missed_those_fire_that_the_policy_names_whatever
         "fire_all": within,
     }[policy]
     for nominal in missed:
-        decision = decide_tick(scheduled(nominal), asked, TickStanding(open_runs=open_runs), now)
+        decision = decide(scheduled(nominal), asked, Standing(open_runs=open_runs), now)
         if nominal not in within:
             assert decision == Skip(SkipReason.OUTSIDE_WINDOW)
         elif nominal not in passed:
             assert decision == Skip(SkipReason.MISFIRE)
         else:
-            on_time = decide_tick(scheduled(nominal), asked, TickStanding(open_runs=open_runs), nominal)
+            on_time = decide(scheduled(nominal), asked, Standing(open_runs=open_runs), nominal)
             assert decision == on_time
 
 
@@ -83,51 +83,49 @@ def test_an_open_run_stands_in_the_way_as_the_overlap_policy_says(
     overlap: str, expected: TickDecision, kind: str
 ) -> None:
     tick = Tick("manual", manual_key="k") if kind == "manual" else Tick(kind, TEN)  # type: ignore[arg-type]
-    assert decide_tick(tick, trigger(overlap), TickStanding(open_runs=1), TEN) == expected
-    assert decide_tick(tick, trigger(overlap), TickStanding(open_runs=1), TEN, respect_overlap=False) == Fire()
+    assert decide(tick, trigger(overlap), Standing(open_runs=1), TEN) == expected
+    assert decide(tick, trigger(overlap), Standing(open_runs=1), TEN, respect_overlap=False) == Fire()
 
 
 def test_a_second_tick_does_not_wait_where_one_may() -> None:
-    assert decide_tick(scheduled(), trigger("buffer_one"), TickStanding(open_runs=1, ahead=1), TEN) == Skip(
-        SkipReason.OVERLAP
-    )
+    assert decide(scheduled(), trigger("buffer_one"), Standing(open_runs=1, ahead=1), TEN) == Skip(SkipReason.OVERLAP)
 
 
 def test_a_tick_does_not_wait_where_as_many_wait_as_may() -> None:
-    full = TickStanding(open_runs=1, ahead=MAX_WAITING)
-    assert decide_tick(scheduled(), trigger("buffer_all"), full, TEN) == Skip(SkipReason.BUFFER_FULL)
-    assert decide_tick(scheduled(), trigger("buffer_all"), full, TEN, waited=True) == Wait()
+    full = Standing(open_runs=1, ahead=MAX_WAITING)
+    assert decide(scheduled(), trigger("buffer_all"), full, TEN) == Skip(SkipReason.BUFFER_FULL)
+    assert decide(scheduled(), trigger("buffer_all"), full, TEN, waited=True) == Wait()
 
 
 @pytest.mark.parametrize("overlap", ["cancel_other", "terminate_other"])
 def test_a_tick_gives_way_to_the_one_after_it_which_would_end_its_run(overlap: str) -> None:
-    standing = TickStanding(open_runs=1, behind=1)
-    assert decide_tick(scheduled(), trigger(overlap), standing, TEN, waited=True) == Skip(SkipReason.OVERLAP)
+    standing = Standing(open_runs=1, behind=1)
+    assert decide(scheduled(), trigger(overlap), standing, TEN, waited=True) == Skip(SkipReason.OVERLAP)
 
 
 def test_a_tick_that_waited_is_never_late() -> None:
     hours_later = TEN + timedelta(hours=5)
-    assert decide_tick(scheduled(), trigger("buffer_all", "skip"), TickStanding(), hours_later, waited=True) == Fire()
+    assert decide(scheduled(), trigger("buffer_all", "skip"), Standing(), hours_later, waited=True) == Fire()
 
 
 def test_jitter_is_no_lateness() -> None:
     put_off = trigger(policy="skip", jitter="30s")
-    assert decide_tick(scheduled(), put_off, TickStanding(), TEN + timedelta(seconds=39)) == Fire()
-    assert decide_tick(scheduled(), put_off, TickStanding(), TEN + timedelta(seconds=41)) == Skip(SkipReason.MISFIRE)
+    assert decide(scheduled(), put_off, Standing(), TEN + timedelta(seconds=39)) == Fire()
+    assert decide(scheduled(), put_off, Standing(), TEN + timedelta(seconds=41)) == Skip(SkipReason.MISFIRE)
 
 
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(days=1)])
 def test_triggers_and_backfills_are_never_late_and_fire_while_the_definition_is_paused(late: timedelta) -> None:
-    paused = TickStanding(state="paused")
-    assert decide_tick(Tick("backfill", TEN), trigger(policy="skip"), paused, TEN + late) == Fire()
-    assert decide_tick(Tick("manual", manual_key="k"), trigger(policy="skip"), paused, TEN + late) == Fire()
-    assert decide_tick(scheduled(), trigger(policy="skip"), paused, TEN + late) == Skip(SkipReason.PAUSED)
+    paused = Standing(state="paused")
+    assert decide(Tick("backfill", TEN), trigger(policy="skip"), paused, TEN + late) == Fire()
+    assert decide(Tick("manual", manual_key="k"), trigger(policy="skip"), paused, TEN + late) == Fire()
+    assert decide(scheduled(), trigger(policy="skip"), paused, TEN + late) == Skip(SkipReason.PAUSED)
 
 
 @given(st.sampled_from(OVERLAPS), st.sampled_from(["disabled", "deleted"]), st.booleans())
 def test_nothing_fires_of_a_definition_that_is_not_in_force(overlap: str, state: Any, respect: bool) -> None:  # noqa: FBT001
     for tick in (scheduled(), Tick("backfill", TEN), Tick("manual", manual_key="k")):
-        decision = decide_tick(tick, trigger(overlap), TickStanding(state=state), TEN, respect_overlap=respect)
+        decision = decide(tick, trigger(overlap), Standing(state=state), TEN, respect_overlap=respect)
         assert decision == Skip(SkipReason(state))
 
 
@@ -156,16 +154,16 @@ class Ticking(RuleBasedStateMachine):
         tick = scheduled(self.next)
         self.next += MINUTE
         self.came += 1
-        standing = TickStanding(open_runs=len(self.open), ahead=len(self.waiting))
-        self._settle(tick, decide_tick(tick, self.trigger, standing, self.now), waits=False)
+        standing = Standing(open_runs=len(self.open), ahead=len(self.waiting))
+        self._settle(tick, decide(tick, self.trigger, standing, self.now), waits=False)
 
     @precondition(lambda self: self.waiting)
     @rule(place=st.integers(0, 50))
     def a_waiting_tick_asks_again(self, place: int) -> None:
         ahead = place % len(self.waiting)
         tick = self.waiting[ahead]
-        standing = TickStanding(open_runs=len(self.open), ahead=ahead, behind=len(self.waiting) - ahead - 1)
-        self._settle(tick, decide_tick(tick, self.trigger, standing, self.now, waited=True), waits=True)
+        standing = Standing(open_runs=len(self.open), ahead=ahead, behind=len(self.waiting) - ahead - 1)
+        self._settle(tick, decide(tick, self.trigger, standing, self.now, waited=True), waits=True)
 
     @precondition(lambda self: self.open)
     @rule()
@@ -207,7 +205,7 @@ class Ticking(RuleBasedStateMachine):
         if hasattr(self, "waiting") and self.waiting and not self.open:
             last_or_first = -1 if self.overlap in {"cancel_other", "terminate_other"} else 0
             tick = self.waiting[last_or_first]
-            assert decide_tick(tick, self.trigger, TickStanding(), self.now, waited=True) == Fire()
+            assert decide(tick, self.trigger, Standing(), self.now, waited=True) == Fire()
 
 
 TestTicking = Ticking.TestCase
@@ -217,5 +215,5 @@ def test_what_was_decided_does_not_depend_on_which_missed_tick_asks_first() -> N
     asked = trigger("allow_all", "fire_once")
     now = TEN + timedelta(minutes=5, seconds=30)
     came = [TEN + minute * MINUTE for minute in range(6)]
-    fired = [nominal for nominal in came if decide_tick(scheduled(nominal), asked, TickStanding(), now) == Fire()]
+    fired = [nominal for nominal in came if decide(scheduled(nominal), asked, Standing(), now) == Fire()]
     assert fired == [came[-1]]

@@ -1,6 +1,6 @@
 """Activity definitions: model, matching, expressions, templates, dedupe keys. Pure."""
 
-from taskfactory.definitions.calendar import next_ticks, ticks_between
+from taskfactory.definitions.calendar import next_ticks
 from taskfactory.definitions.cron_trigger import CronTrigger, MisfirePolicy, Overlap
 from taskfactory.definitions.dedupe import (
     DedupeKey,
@@ -51,9 +51,15 @@ from taskfactory.definitions.tick_decision import (
     Skip,
     SkipReason,
     TickDecision,
-    TickStanding,
     Wait,
-    decide_tick,
+)
+from taskfactory.definitions.tick_request import (
+    SCHEDULE,
+    TICK_WORKFLOW,
+    TickRequest,
+    schedule_id,
+    tick_workflow_id,
+    tick_workflow_prefix,
 )
 from taskfactory.definitions.ticks import (
     TICK,
@@ -70,8 +76,10 @@ from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_
 __all__ = [
     "GRACE",
     "RUN_WORKFLOW",
+    "SCHEDULE",
     "TICK",
     "TICK_EVENT_TYPE",
+    "TICK_WORKFLOW",
     "ActivityDefinition",
     "CalendarSpec",
     "CronTrigger",
@@ -120,12 +128,11 @@ __all__ = [
     "Tick",
     "TickDecision",
     "TickKind",
-    "TickStanding",
+    "TickRequest",
     "TopicMapping",
     "Verdict",
     "Wait",
     "WhenFalse",
-    "decide_tick",
     "decide_window",
     "event_identity",
     "event_moment",
@@ -141,11 +148,13 @@ __all__ = [
     "parse_mapping",
     "render_tasks",
     "run_id_in_generation",
+    "schedule_id",
     "schedule_source",
     "task_id",
     "tick_event",
     "tick_run_input",
-    "ticks_between",
+    "tick_workflow_id",
+    "tick_workflow_prefix",
     "trusted_definition",
     "workflow_id",
 ]

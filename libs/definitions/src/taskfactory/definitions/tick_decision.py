@@ -77,7 +77,7 @@ TickDecision = Fire | Skip | Wait | FireAfter
 
 
 @dataclass(frozen=True, slots=True)
-class TickStanding:
+class Standing:
     """How a definition stands when one of its ticks is asked about."""
 
     state: DefinitionStanding = "enabled"
@@ -89,10 +89,10 @@ class TickStanding:
     """Ticks that wait, and came after this one."""
 
 
-def decide_tick(  # noqa: PLR0913 -- what is known of a tick
+def decide(  # noqa: PLR0913 -- what is known of a tick
     tick: Tick,
     trigger: CronTrigger,
-    standing: TickStanding,
+    standing: Standing,
     now: datetime,
     *,
     waited: bool = False,
@@ -125,7 +125,7 @@ def is_missed(due: datetime, now: datetime) -> bool:
     return now - due > GRACE
 
 
-def _out_of_force(tick: Tick, standing: TickStanding) -> SkipReason | None:
+def _out_of_force(tick: Tick, standing: Standing) -> SkipReason | None:
     match standing.state:
         case "enabled":
             return None
@@ -159,7 +159,7 @@ def _missed(tick: Tick, trigger: CronTrigger, now: datetime) -> SkipReason | Non
             assert_never(trigger.misfire.policy)
 
 
-def _beside_others(trigger: CronTrigger, standing: TickStanding, *, waited: bool) -> TickDecision:  # noqa: PLR0911
+def _beside_others(trigger: CronTrigger, standing: Standing, *, waited: bool) -> TickDecision:  # noqa: PLR0911
     if trigger.overlap == "allow_all":
         return Fire()
     if trigger.overlap in {"cancel_other", "terminate_other"} and standing.behind:

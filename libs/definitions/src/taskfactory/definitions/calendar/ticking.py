@@ -39,7 +39,7 @@ class _Schedule:
     excluded: tuple[Calendar, ...]
 
 
-def ticks_between(spec: ScheduleSpec, after: datetime, until: datetime) -> Iterator[datetime]:
+def ticks(spec: ScheduleSpec, after: datetime, until: datetime) -> Iterator[datetime]:
     """Ticks in order.
 
     Args:
