@@ -42,19 +42,25 @@ from taskfactory.registry.run_model import (
     TaskState,
 )
 from taskfactory.registry.run_store import RunStore
+from taskfactory.registry.schedule_states import ScheduleChanges, Scheduled, ScheduleStates
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
 from taskfactory.registry.task_pages import PageLimit
 from taskfactory.registry.task_queues import OpenQueue, QueueCheck, QueueKind, QueueState
+from taskfactory.registry.tick_rows import AskedTick, DecidedTick, Decision, TickRow, UnknownActivity
+from taskfactory.registry.ticks import TickStore
 from taskfactory.registry.topic_mapping_store import MappingChanges, TopicMappingRow
 from taskfactory.registry.transactions import Refused
 
 __all__ = [
     "Activation",
     "Applied",
+    "AskedTick",
     "ByHand",
     "ClaimKeys",
     "ClaimedRun",
     "DeadLetterResolutions",
+    "DecidedTick",
+    "Decision",
     "DedupeStore",
     "DefinitionChanges",
     "DefinitionListener",
@@ -98,6 +104,9 @@ __all__ = [
     "RunSelection",
     "RunState",
     "RunStore",
+    "ScheduleChanges",
+    "ScheduleStates",
+    "Scheduled",
     "SchemaMismatch",
     "ShownTaskState",
     "StoredTask",
@@ -105,7 +114,10 @@ __all__ = [
     "TaskPage",
     "TaskRow",
     "TaskState",
+    "TickRow",
+    "TickStore",
     "TopicMappingRow",
+    "UnknownActivity",
     "UnknownDefinition",
     "UnknownIds",
     "UnknownNames",
