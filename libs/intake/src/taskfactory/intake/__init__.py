@@ -115,6 +115,9 @@ from taskfactory.intake.schema_registry import (
 from taskfactory.intake.settings import (
     IntakeSettings,
 )
+from taskfactory.intake.shadows import (
+    shadow_matches,
+)
 from taskfactory.intake.starter import (
     Refused,
     Start,
@@ -199,4 +202,5 @@ __all__ = [
     "read_originals",
     "record_from_message",
     "schema_registry",
+    "shadow_matches",
 ]

@@ -98,7 +98,8 @@ class Rerunner:
         if run.state != "failed":
             return Rerun(run, "not_failed", note=f"it is {run.state}; only failed runs are run again")
         if not definition.enabled:
-            return Rerun(run, "disabled", note="its definition is disabled; enable it, then run this again")
+            how = "was deleted; apply" if definition.state == "deleted" else "is disabled; enable"
+            return Rerun(run, "disabled", note=f"its definition {how} it, then run this again")
         try:
             failed = await self._input_of(run)
         except InputGone as gone:

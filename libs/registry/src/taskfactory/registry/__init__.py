@@ -49,6 +49,14 @@ from taskfactory.registry.run_model import (
 )
 from taskfactory.registry.run_store import RunStore
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
+from taskfactory.registry.shadow_matches import (
+    Comparison,
+    ShadowExample,
+    ShadowMatch,
+    ShadowMatches,
+    ShadowReport,
+    ShadowVerdict,
+)
 from taskfactory.registry.task_pages import PageLimit
 from taskfactory.registry.task_queues import OpenQueue, QueueCheck, QueueKind, QueueState
 from taskfactory.registry.topic_mapping_store import MappingChanges, TopicMappingRow
@@ -61,6 +69,7 @@ __all__ = [
     "ByHand",
     "ClaimKeys",
     "ClaimedRun",
+    "Comparison",
     "DeadLetterResolutions",
     "DedupeStore",
     "DefinitionChanges",
@@ -109,6 +118,11 @@ __all__ = [
     "RunState",
     "RunStore",
     "SchemaMismatch",
+    "ShadowExample",
+    "ShadowMatch",
+    "ShadowMatches",
+    "ShadowReport",
+    "ShadowVerdict",
     "ShownTaskState",
     "StoredTask",
     "TaskEnd",
