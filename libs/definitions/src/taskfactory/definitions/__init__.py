@@ -1,5 +1,6 @@
 """Activity definitions: model, matching, expressions, templates, dedupe keys. Pure."""
 
+from taskfactory.definitions.cron_trigger import CronTrigger, MisfirePolicy, Overlap
 from taskfactory.definitions.dedupe import (
     DedupeKey,
     DedupeKeyMissing,
@@ -18,7 +19,15 @@ from taskfactory.definitions.definition_set import (
 )
 from taskfactory.definitions.differences import ChangeKind, DocumentChange, diff_documents
 from taskfactory.definitions.errors import DefinitionError, InvalidDefinitions
-from taskfactory.definitions.explaining import Disabled, Explanation, NotMatched, OtherTopics, WhenFalse, explain
+from taskfactory.definitions.explaining import (
+    Disabled,
+    Explanation,
+    FiresBySchedule,
+    NotMatched,
+    OtherTopics,
+    WhenFalse,
+    explain,
+)
 from taskfactory.definitions.ids import outcome_id, run_id_in_generation, task_id, workflow_id
 from taskfactory.definitions.loading import (
     Documents,
@@ -31,16 +40,40 @@ from taskfactory.definitions.loading import (
 from taskfactory.definitions.mapping import MappingFailed, RecordParts, map_record
 from taskfactory.definitions.matching.flatten import EventTooDeep
 from taskfactory.definitions.matching.pattern import EventPattern, InvalidPattern, Mismatch
-from taskfactory.definitions.model import ActivityDefinition
+from taskfactory.definitions.model import ActivityDefinition, EventTrigger
 from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderFailed, render_tasks
-from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunProgress
+from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunKind, RunProgress
+from taskfactory.definitions.schedule_spec import CalendarSpec, IntervalSpec, Range, ScheduleSpec, nominal_text
+from taskfactory.definitions.tick_request import (
+    SCHEDULE,
+    TICK_WORKFLOW,
+    TickRequest,
+    schedule_id,
+    tick_workflow_id,
+    tick_workflow_prefix,
+)
+from taskfactory.definitions.ticks import (
+    TICK,
+    TICK_EVENT_TYPE,
+    Tick,
+    TickKind,
+    schedule_source,
+    tick_event,
+    tick_run_input,
+)
 from taskfactory.definitions.topic_mapping import TopicMapping
 from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_window
 
 __all__ = [
     "RUN_WORKFLOW",
+    "SCHEDULE",
+    "TICK",
+    "TICK_EVENT_TYPE",
+    "TICK_WORKFLOW",
     "ActivityDefinition",
+    "CalendarSpec",
     "ChangeKind",
+    "CronTrigger",
     "DedupeKey",
     "DedupeKeyMissing",
     "DedupeTimeMissing",
@@ -53,25 +86,36 @@ __all__ = [
     "EvaluationFailed",
     "EventPattern",
     "EventTooDeep",
+    "EventTrigger",
     "Explanation",
     "Filtered",
+    "FiresBySchedule",
+    "IntervalSpec",
     "InvalidDefinitions",
     "InvalidPattern",
     "MappingFailed",
     "Matched",
+    "MisfirePolicy",
     "Mismatch",
     "NotMatched",
     "OpenChild",
     "Opened",
     "OtherTopics",
+    "Overlap",
     "PlannedRetry",
     "PlannedTask",
+    "Range",
     "RecordParts",
     "RegisteredDefinition",
     "RenderFailed",
     "RunInput",
+    "RunKind",
     "RunProgress",
+    "ScheduleSpec",
     "Standing",
+    "Tick",
+    "TickKind",
+    "TickRequest",
     "TopicMapping",
     "Verdict",
     "WhenFalse",
@@ -84,12 +128,19 @@ __all__ = [
     "load_definitions",
     "load_documents",
     "map_record",
+    "nominal_text",
     "outcome_id",
     "parse_definition",
     "parse_mapping",
     "render_tasks",
     "run_id_in_generation",
+    "schedule_id",
+    "schedule_source",
     "task_id",
+    "tick_event",
+    "tick_run_input",
+    "tick_workflow_id",
+    "tick_workflow_prefix",
     "trusted_definition",
     "workflow_id",
 ]

@@ -4,21 +4,19 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     JsonValue,
-    SerializerFunctionWrapHandler,
     Tag,
     WithJsonSchema,
-    model_serializer,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from taskfactory.definitions.durations import DURATION_PATTERN, InvalidDuration, parse_duration
+from taskfactory.definitions.cron_trigger import CronTrigger
+from taskfactory.definitions.durations import DURATION_PATTERN, parse_duration
+from taskfactory.definitions.strict_model import Duration, StrictModel, check_duration
 
 NAME_PATTERN: Final = r"^[a-z0-9-]+$"
 CONTEXT_NAME_PATTERN: Final = r"^[a-z][a-z0-9_]*$"
@@ -37,17 +35,9 @@ PATTERN_SENTENCES: Final = {
 """How an error message says what a pattern allows."""
 
 
-def _check_duration(value: Any) -> Any:
-    try:
-        parse_duration(value)
-    except InvalidDuration as error:
-        raise PydanticCustomError("duration", "{message}", {"message": str(error)}) from None
-    return value
-
-
 def _check_window(value: Any) -> Any:
     try:
-        return value if value == FOREVER else _check_duration(value)
+        return value if value == FOREVER else check_duration(value)
     except PydanticCustomError as error:
         raise PydanticCustomError("window", "{message}", {"message": f"{error.message()}, or {FOREVER}"}) from None
 
@@ -65,33 +55,11 @@ Topic = Annotated[str, Field(pattern=TOPIC_PATTERN, max_length=249)]
 Reference = Annotated[str, Field(pattern=REFERENCE_PATTERN, max_length=200)]
 Queue = Annotated[Reference, AfterValidator(_check_queue)]
 Cel = Annotated[str, Field(min_length=1, description="A CEL expression.")]
-Duration = Annotated[
-    str,
-    BeforeValidator(_check_duration),
-    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "minLength": 2}),
-]
-
 Window = Annotated[
     str,
     BeforeValidator(_check_window),
     WithJsonSchema({"anyOf": [{"const": FOREVER}, {"type": "string", "pattern": DURATION_PATTERN, "minLength": 2}]}),
 ]
-
-
-class StrictModel(BaseModel):
-    """What every part of a document is: frozen, without unknown fields, without guessed types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
-
-    @model_serializer(mode="wrap")
-    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        absent = {
-            name
-            for name, field in type(self).model_fields.items()
-            if field.default is None and getattr(self, name) is None
-        }
-        fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if name not in absent}
 
 
 class EventTrigger(StrictModel):
@@ -105,6 +73,9 @@ class EventTrigger(StrictModel):
     """EventBridge pattern over the envelope's JSON form."""
     when: Cel | None = None
     """CEL over `event`, evaluated only after `match`: true or false."""
+
+
+Trigger = Annotated[EventTrigger | CronTrigger, Discriminator("type")]
 
 
 class DedupeExpression(StrictModel):
@@ -245,7 +216,7 @@ class Outcomes(StrictModel):
 
 
 class ActivityDefinition(StrictModel):
-    """What happens when which events arrive."""
+    """What happens when which events arrive, or at which times."""
 
     api_version: Literal["taskfactory/v1"] = Field(alias="apiVersion")
     """Version of this format."""
@@ -256,9 +227,11 @@ class ActivityDefinition(StrictModel):
     description: str | None = Field(default=None, max_length=10_000)
     """For readers."""
     enabled: bool = True
-    """Whether events start runs."""
-    trigger: EventTrigger
+    """Whether events or ticks start runs."""
+    trigger: Trigger
+    """What starts runs: events, or the ticks of a schedule."""
     dedupe: Dedupe = Dedupe()
+    """Of a definition that fires by schedule it says nothing: there, each tick is an occasion of its own."""
     context: tuple[ContextSource, ...] = Field(default=(), strict=False)
     """Named values, computed in order before the tasks; each sees those above it."""
     tasks: tuple[TaskTemplate, ...] = Field(min_length=1, max_length=100, strict=False)
@@ -267,4 +240,5 @@ class ActivityDefinition(StrictModel):
 
     def to_dict(self) -> dict[str, Any]:
         """The canonical JSON form: defaults written out, absent fields left out. `parse_definition` reads it."""
-        return self.model_dump(mode="json", by_alias=True)
+        exclude = {"dedupe"} if isinstance(self.trigger, CronTrigger) else None
+        return self.model_dump(mode="json", by_alias=True, exclude=exclude)

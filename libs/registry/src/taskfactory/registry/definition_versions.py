@@ -126,7 +126,7 @@ def _put(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
 
 def _row(each: NumberedSpec, by: By, *, shadow: bool) -> tuple[Any, ...]:
     spec = each.spec
-    key = spec["dedupe"]["key"]
+    key = spec["dedupe"]["key"] if "dedupe" in spec else TICK
     return (
         each.id,
         spec["name"],
