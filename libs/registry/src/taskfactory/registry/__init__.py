@@ -5,6 +5,7 @@ Read first: `run_model` (what goes in and out), `planning` (claim and plan), `fi
 
 from taskfactory.registry.activations import Activation, DefinitionChanges, DefinitionState, UnknownNames
 from taskfactory.registry.applied import Applied
+from taskfactory.registry.audit_trail import AuditEntry, AuditFilter, AuditLine, AuditTrail
 from taskfactory.registry.claims import LedgerKey
 from taskfactory.registry.dead_letter_resolutions import DeadLetterResolutions, Resolution, ResolutionKind
 from taskfactory.registry.dedupe_store import DedupeStore
@@ -19,6 +20,7 @@ from taskfactory.registry.engine import open_engine
 from taskfactory.registry.evidence import ClaimKeys, Evidence, RunFact, claim_keys
 from taskfactory.registry.finishing import UnknownIds
 from taskfactory.registry.generations import ByHand, GenerationRow, KeyNeverSeen, NewerRun, Release, RerunOpened
+from taskfactory.registry.idempotency_keys import Claim, IdempotencyKeys, InProgress, KeyReused, StoredAnswer
 from taskfactory.registry.ingress_revisions import IngressRevision, IngressRevisions
 from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
 from taskfactory.registry.partitions import drop_expired, ensure_partitions
@@ -51,7 +53,12 @@ from taskfactory.registry.transactions import Refused
 __all__ = [
     "Activation",
     "Applied",
+    "AuditEntry",
+    "AuditFilter",
+    "AuditLine",
+    "AuditTrail",
     "ByHand",
+    "Claim",
     "ClaimKeys",
     "ClaimedRun",
     "DeadLetterResolutions",
@@ -68,9 +75,12 @@ __all__ = [
     "Evidence",
     "Finished",
     "GenerationRow",
+    "IdempotencyKeys",
+    "InProgress",
     "IngressRevision",
     "IngressRevisions",
     "KeyNeverSeen",
+    "KeyReused",
     "Lead",
     "LedgerKey",
     "MappingChanges",
@@ -100,6 +110,7 @@ __all__ = [
     "RunStore",
     "SchemaMismatch",
     "ShownTaskState",
+    "StoredAnswer",
     "StoredTask",
     "TaskEnd",
     "TaskPage",
