@@ -4,6 +4,7 @@ Read first: `run_model` (what goes in and out), `planning` (claim and plan), `fi
 """
 
 from taskfactory.registry.activations import Activation, DefinitionChanges, DefinitionState, UnknownNames
+from taskfactory.registry.api_keys import ApiKey, ApiKeys, FoundKey, IssuedKey, NameTaken, UnknownKeys, WantedKey
 from taskfactory.registry.applied import Applied
 from taskfactory.registry.audit_trail import AuditEntry, AuditFilter, AuditLine, AuditTrail
 from taskfactory.registry.claims import LedgerKey
@@ -52,6 +53,8 @@ from taskfactory.registry.transactions import Refused
 
 __all__ = [
     "Activation",
+    "ApiKey",
+    "ApiKeys",
     "Applied",
     "AuditEntry",
     "AuditFilter",
@@ -74,16 +77,19 @@ __all__ = [
     "EventAttributes",
     "Evidence",
     "Finished",
+    "FoundKey",
     "GenerationRow",
     "IdempotencyKeys",
     "InProgress",
     "IngressRevision",
     "IngressRevisions",
+    "IssuedKey",
     "KeyNeverSeen",
     "KeyReused",
     "Lead",
     "LedgerKey",
     "MappingChanges",
+    "NameTaken",
     "NewerRun",
     "OpenQueue",
     "OpenRun",
@@ -119,7 +125,9 @@ __all__ = [
     "TopicMappingRow",
     "UnknownDefinition",
     "UnknownIds",
+    "UnknownKeys",
     "UnknownNames",
+    "WantedKey",
     "claim_keys",
     "drop_expired",
     "ensure_partitions",

@@ -6,13 +6,17 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from taskfactory.admin.roles import Role
 from taskfactory.intake import IntakeSettings
+from taskfactory.registry.api_keys import KEY_FORM
 from taskfactory.runtime import CommaList, DatabaseSettings, ProcessSettings, TemporalSettings
 
 MIB: Final = 1024 * 1024
 PUBLIC_KEY_ALGORITHMS: Final = frozenset(
-    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
 )
 """What a token may be signed with. `none` and the algorithms with a shared secret can't be allowed at all."""
+FORM_HINT: Final = (
+    "a key has the form tf_<8 of a-z and 2-7>_<43 of A-Z, a-z, 0-9, _ and ->"
+)
 
 
 class AdminSettings(ProcessSettings, IntakeSettings, DatabaseSettings, TemporalSettings):
@@ -41,6 +45,13 @@ class AdminSettings(ProcessSettings, IntakeSettings, DatabaseSettings, TemporalS
     oidc_role_map: dict[str, tuple[Role, ...]] = Field(default_factory=dict)
     """In JSON: a value of the claim → roles, as `{"platform": ["operator", "author"]}`. Without a map, the values that
     are role names count."""
+
+    @field_validator("api_bootstrap_key")
+    @classmethod
+    def _is_a_key(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None and not KEY_FORM.fullmatch(given.get_secret_value()):
+            raise ValueError(f"{FORM_HINT}; `taskfactory dev up` makes one")
+        return given
 
     @field_validator("oidc_algorithms")
     @classmethod
