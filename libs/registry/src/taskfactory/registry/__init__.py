@@ -4,7 +4,9 @@ Read first: `run_model` (what goes in and out), `planning` (claim and plan), `fi
 """
 
 from taskfactory.registry.activations import Activation, DefinitionChanges
+from taskfactory.registry.api_keys import ApiKey, ApiKeys, FoundKey, IssuedKey, NameTaken, UnknownKeys, WantedKey
 from taskfactory.registry.applied import Action, Applied
+from taskfactory.registry.audit_trail import AuditEntry, AuditFilter, AuditLine, AuditTrail
 from taskfactory.registry.claims import LedgerKey
 from taskfactory.registry.dead_letter_resolutions import DeadLetterResolutions, Resolution, ResolutionKind
 from taskfactory.registry.dedupe_store import DedupeStore
@@ -24,6 +26,7 @@ from taskfactory.registry.engine import open_engine
 from taskfactory.registry.evidence import ClaimKeys, Evidence, RunFact, claim_keys
 from taskfactory.registry.finishing import UnknownIds
 from taskfactory.registry.generations import ByHand, GenerationRow, KeyNeverSeen, NewerRun, Release, RerunOpened
+from taskfactory.registry.idempotency_keys import Claim, IdempotencyKeys, InProgress, KeyReused, StoredAnswer
 from taskfactory.registry.ingress_revisions import IngressRevision, IngressRevisions
 from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
 from taskfactory.registry.partitions import drop_expired, ensure_partitions
@@ -57,8 +60,15 @@ from taskfactory.registry.transactions import Refused
 __all__ = [
     "Action",
     "Activation",
+    "ApiKey",
+    "ApiKeys",
     "Applied",
+    "AuditEntry",
+    "AuditFilter",
+    "AuditLine",
+    "AuditTrail",
     "ByHand",
+    "Claim",
     "ClaimKeys",
     "ClaimedRun",
     "DeadLetterResolutions",
@@ -76,13 +86,19 @@ __all__ = [
     "Evidence",
     "Expected",
     "Finished",
+    "FoundKey",
     "GenerationRow",
+    "IdempotencyKeys",
+    "InProgress",
     "IngressRevision",
     "IngressRevisions",
+    "IssuedKey",
     "KeyNeverSeen",
+    "KeyReused",
     "Lead",
     "LedgerKey",
     "MappingChanges",
+    "NameTaken",
     "NewerRun",
     "NoShadow",
     "OpenQueue",
@@ -110,6 +126,7 @@ __all__ = [
     "RunStore",
     "SchemaMismatch",
     "ShownTaskState",
+    "StoredAnswer",
     "StoredTask",
     "TaskEnd",
     "TaskPage",
@@ -118,9 +135,11 @@ __all__ = [
     "TopicMappingRow",
     "UnknownDefinition",
     "UnknownIds",
+    "UnknownKeys",
     "UnknownNames",
     "UnknownVersion",
     "VersionConflict",
+    "WantedKey",
     "claim_keys",
     "drop_expired",
     "ensure_partitions",
