@@ -20,11 +20,13 @@ from taskfactory.registry.evidence import ClaimKeys, Evidence, RunFact, claim_ke
 from taskfactory.registry.finishing import UnknownIds
 from taskfactory.registry.generations import ByHand, GenerationRow, KeyNeverSeen, NewerRun, Release, RerunOpened
 from taskfactory.registry.ingress_revisions import IngressRevision, IngressRevisions
+from taskfactory.registry.lineage import Cause, Lineage, LineageBounds, LineageRun, LineageTask, OutcomeRef
 from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
 from taskfactory.registry.partitions import drop_expired, ensure_partitions
 from taskfactory.registry.past_runs import PastRun, RunSelection
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
 from taskfactory.registry.revisions import next_revision
+from taskfactory.registry.run_details import RerunLink, RunDetail
 from taskfactory.registry.run_end import OpenTasks
 from taskfactory.registry.run_model import (
     EndedRun,
@@ -41,6 +43,7 @@ from taskfactory.registry.run_model import (
     TaskPage,
     TaskState,
 )
+from taskfactory.registry.run_pages import RunFilter, RunKind, RunPlace, TaskFilter, TaskPlace
 from taskfactory.registry.run_store import RunStore
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
 from taskfactory.registry.task_pages import PageLimit
@@ -52,6 +55,7 @@ __all__ = [
     "Activation",
     "Applied",
     "ByHand",
+    "Cause",
     "ClaimKeys",
     "ClaimedRun",
     "DeadLetterResolutions",
@@ -73,11 +77,16 @@ __all__ = [
     "KeyNeverSeen",
     "Lead",
     "LedgerKey",
+    "Lineage",
+    "LineageBounds",
+    "LineageRun",
+    "LineageTask",
     "MappingChanges",
     "NewerRun",
     "OpenQueue",
     "OpenRun",
     "OpenTasks",
+    "OutcomeRef",
     "OutcomesConfig",
     "PageLimit",
     "PastRun",
@@ -87,13 +96,18 @@ __all__ = [
     "QueueState",
     "Refused",
     "Release",
+    "RerunLink",
     "RerunOpened",
     "Resolution",
     "ResolutionKind",
     "RunContext",
     "RunCursor",
+    "RunDetail",
     "RunEnd",
     "RunFact",
+    "RunFilter",
+    "RunKind",
+    "RunPlace",
     "RunRow",
     "RunSelection",
     "RunState",
@@ -102,7 +116,9 @@ __all__ = [
     "ShownTaskState",
     "StoredTask",
     "TaskEnd",
+    "TaskFilter",
     "TaskPage",
+    "TaskPlace",
     "TaskRow",
     "TaskState",
     "TopicMappingRow",
