@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from taskfactory.definitions import TICK
 from taskfactory.registry.applied import By
 from taskfactory.registry.columns import arrays, unnest
 from taskfactory.registry.stored_text import json_text
