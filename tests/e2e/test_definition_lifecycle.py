@@ -64,6 +64,8 @@ def test_a_shadow_version_sees_live_events_and_starts_nothing_until_it_is_promot
     assert service.metric("taskfactory_ingress_shadow_versions") == 2
     found = as_json(platform.run("audit", "-t", platform.topic, "--from", "earliest", "-o", "json"))
     assert (found["verdict"], {row["definition"] for row in found["definitions"]}) == ("balanced", {"noting"})
+    told = platform.run("explain", "-t", platform.topic, "--event", "-", stdin=event(7).model_dump_json().encode())
+    assert "shadow version, starts nothing: it would take the event" in told.stdout
     store.promote("noting", "tests")
     reloaded(service, store)
     platform.send([event(n) for n in range(2, 12, 2)])
@@ -95,6 +97,8 @@ def test_a_deleted_definition_starts_nothing_and_applied_again_does_not_fire_wha
     assert runs == [(event(1).id, 1), (event(3).id, 2)]
     found = as_json(platform.run("audit", "-t", platform.topic, "--from", "earliest", "-o", "json"))
     assert found["verdict"] == "balanced"
+    store.remove(["noting"], "tests")
+    platform.run("audit", "-t", platform.topic, "--from", "earliest", "--definition", "noting")
 
 
 def test_an_open_run_goes_on_in_the_version_that_matched_whatever_happens_to_its_definition(

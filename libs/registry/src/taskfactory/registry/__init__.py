@@ -63,6 +63,7 @@ from taskfactory.registry.shadow_matches import (
     ShadowReport,
     ShadowVerdict,
 )
+from taskfactory.registry.stored_text import readable_key
 from taskfactory.registry.task_pages import PageLimit
 from taskfactory.registry.task_queues import OpenQueue, QueueCheck, QueueKind, QueueState
 from taskfactory.registry.topic_mapping_store import MappingChanges, TopicMappingRow
@@ -176,5 +177,6 @@ __all__ = [
     "migrate",
     "next_revision",
     "open_engine",
+    "readable_key",
     "require_schema",
 ]
