@@ -1,13 +1,14 @@
 """What every starter promises, asked of the fake that the unit tests use and of the real one."""
 
 import pytest
+from pydantic import SecretStr
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from taskfactory.definitions import RunInput
-from taskfactory.intake import Unavailable
+from taskfactory.intake import PAYLOAD_STORAGE, Unavailable
 from taskfactory.intake.starter import (
     Refused,
     Start,
@@ -145,6 +146,23 @@ class TestTemporalStarter(StarterContract):
         with pytest.raises(Unavailable) as away:
             await starter.start(run, new_request_id())
         assert away.value.error == "INVALID_ARGUMENT"
+
+    async def test_a_payload_storage_that_is_away_is_waited_for_by_large_inputs_alone(
+        self, run: RunInput, stack: RunningStack
+    ) -> None:
+        client = await connect(
+            TemporalSettings(
+                temporal_address=stack.endpoints.temporal_address,
+                payload_storage=SecretStr("postgresql://127.0.0.1:1/nowhere"),
+                payload_threshold_bytes=20_000,
+            )
+        )
+        starter = TemporalStarter(client, stack.name("queue"), eager=False, max_input_bytes=LIMIT)
+        large = run.model_copy(update={"event": {**run.event, "data": "x" * 30_000}})
+        with pytest.raises(Unavailable) as away:
+            await starter.start(large, new_request_id())
+        assert away.value.error == PAYLOAD_STORAGE
+        assert await starter.start(run, new_request_id()) is Start.STARTED
 
     async def test_a_server_that_is_away_is_waited_for(self, run: RunInput, stack: RunningStack) -> None:
         async with Gate(stack.endpoints.temporal_address) as gate:

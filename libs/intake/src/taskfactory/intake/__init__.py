@@ -116,6 +116,7 @@ from taskfactory.intake.settings import (
     IntakeSettings,
 )
 from taskfactory.intake.starter import (
+    PAYLOAD_STORAGE,
     Refused,
     Start,
     Starter,
@@ -129,6 +130,7 @@ from taskfactory.intake.unavailable import (
 __all__ = [
     "COULD_NOT",
     "GONE",
+    "PAYLOAD_STORAGE",
     "AtOffset",
     "AtTime",
     "BeforeActivation",

@@ -15,12 +15,13 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
 from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
 from temporalio.client import Client
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.common import RawValue, SearchAttributePair, TypedSearchAttributes
 from temporalio.converter import WorkflowSerializationContext, encode_search_attributes
 from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.definitions import RUN_WORKFLOW, RunInput
 from taskfactory.intake.unavailable import Unavailable
+from taskfactory.runtime.payload_storage import PayloadStorageAway
 from taskfactory.runtime.search_attributes import ACTIVITY, DEDUPE_KEY, EVENT_ID, EVENT_TYPE
 
 KEYWORD_BYTES: Final = 255
@@ -28,6 +29,8 @@ KEYWORD_BYTES: Final = 255
 SUMMARY_BYTES: Final = 400
 """The server's limit of a workflow's summary."""
 RPC_TIMEOUT: Final = timedelta(seconds=10)
+PAYLOAD_STORAGE: Final = "PAYLOAD_STORAGE"
+"""What `Unavailable` calls the storage of large inputs when it is away."""
 
 
 class Start(StrEnum):
@@ -78,7 +81,7 @@ class TemporalStarter:
             client: whose data converter encodes the input.
             queue: the orchestrator's task queue.
             eager: ask for the first workflow task in the answer; of use if a worker for `queue` shares the client.
-            max_input_bytes: a larger encoded input is refused before Temporal refuses it.
+            max_input_bytes: a larger encoded input is refused, before it goes to the payload storage or to Temporal.
         """
         self._client = client
         self._queue = queue
@@ -109,14 +112,18 @@ class TemporalStarter:
         converter = client.data_converter.with_context(
             WorkflowSerializationContext(namespace=client.namespace, workflow_id=run.run_id)
         )
-        payloads = await converter.encode([run])
-        size = sum(payload.ByteSize() for payload in payloads)
+        [whole] = converter.payload_converter.to_payloads([run])
+        size = whole.ByteSize()
         if size > self._max_input_bytes:
             raise Refused(
                 "run_input_too_large",
                 f"the run's input takes {size} bytes encoded, {self._max_input_bytes} are allowed: send a smaller "
-                "event that points at its data, or raise max_run_input_bytes together with Temporal's limit",
+                "event that points at its data, or raise TASKFACTORY_MAX_RUN_INPUT_BYTES",
             )
+        try:
+            payloads = await converter.encode([RawValue(whole)])
+        except PayloadStorageAway as away:
+            raise Unavailable(PAYLOAD_STORAGE, away.reason) from away
         request = StartWorkflowExecutionRequest(
             namespace=client.namespace,
             workflow_id=run.run_id,
