@@ -3,18 +3,23 @@
 Read first: `run_model` (what goes in and out), `planning` (claim and plan), `finishing` (ends), `run_store` (the door).
 """
 
-from taskfactory.registry.activations import Activation, DefinitionChanges, DefinitionState, UnknownNames
-from taskfactory.registry.applied import Applied
+from taskfactory.registry.activations import Activation, DefinitionChanges
+from taskfactory.registry.applied import Action, Applied
 from taskfactory.registry.claims import LedgerKey
 from taskfactory.registry.dead_letter_resolutions import DeadLetterResolutions, Resolution, ResolutionKind
 from taskfactory.registry.dedupe_store import DedupeStore
-from taskfactory.registry.definition_listener import DefinitionListener
-from taskfactory.registry.definition_store import (
-    DefinitionRow,
-    DefinitionStore,
+from taskfactory.registry.definition_errors import (
     DuplicateNames,
+    NoShadow,
     UnknownDefinition,
+    UnknownNames,
+    UnknownVersion,
+    VersionConflict,
 )
+from taskfactory.registry.definition_lifecycle import Expected
+from taskfactory.registry.definition_listener import DefinitionListener
+from taskfactory.registry.definition_rows import DefinitionRow, DefinitionVersion
+from taskfactory.registry.definition_store import DefinitionStore
 from taskfactory.registry.engine import open_engine
 from taskfactory.registry.evidence import ClaimKeys, Evidence, RunFact, claim_keys
 from taskfactory.registry.finishing import UnknownIds
@@ -23,6 +28,7 @@ from taskfactory.registry.ingress_revisions import IngressRevision, IngressRevis
 from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
 from taskfactory.registry.partitions import drop_expired, ensure_partitions
 from taskfactory.registry.past_runs import PastRun, RunSelection
+from taskfactory.registry.present import DefinitionState
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
 from taskfactory.registry.revisions import next_revision
 from taskfactory.registry.run_end import OpenTasks
@@ -49,6 +55,7 @@ from taskfactory.registry.topic_mapping_store import MappingChanges, TopicMappin
 from taskfactory.registry.transactions import Refused
 
 __all__ = [
+    "Action",
     "Activation",
     "Applied",
     "ByHand",
@@ -61,11 +68,13 @@ __all__ = [
     "DefinitionRow",
     "DefinitionState",
     "DefinitionStore",
+    "DefinitionVersion",
     "DuplicateNames",
     "EndedRun",
     "EndedTask",
     "EventAttributes",
     "Evidence",
+    "Expected",
     "Finished",
     "GenerationRow",
     "IngressRevision",
@@ -75,6 +84,7 @@ __all__ = [
     "LedgerKey",
     "MappingChanges",
     "NewerRun",
+    "NoShadow",
     "OpenQueue",
     "OpenRun",
     "OpenTasks",
@@ -109,6 +119,8 @@ __all__ = [
     "UnknownDefinition",
     "UnknownIds",
     "UnknownNames",
+    "UnknownVersion",
+    "VersionConflict",
     "claim_keys",
     "drop_expired",
     "ensure_partitions",
