@@ -15,9 +15,8 @@ from taskfactory.intake.starter import (
     Starter,
     TemporalStarter,
     new_request_id,
-    search_attributes,
-    summary_of,
 )
+from taskfactory.intake.visibility import details_of, search_attributes, summary_of
 from taskfactory.runtime import TemporalSettings, connect
 from tests.conftest import RunningStack
 from tests.ingress.fakes import FakeStarter, run_input
@@ -106,6 +105,7 @@ class TestTemporalStarter(StarterContract):
             pair.key.name: pair.value for pair in search_attributes(awkward)
         }.items()
         assert await found.static_summary() == summary_of(awkward)
+        assert await found.static_details() == details_of(awkward)
 
     async def test_the_input_arrives_as_it_was_given(self, starter: Starter, run: RunInput, temporal: Client) -> None:
         await starter.start(run, new_request_id())
@@ -172,16 +172,3 @@ class TestTemporalStarter(StarterContract):
             with pytest.raises(Unavailable) as away:
                 await starter.start(run, new_request_id())
             assert away.value.error in {"UNAVAILABLE", "UNKNOWN", "CANCELLED"}
-
-
-def test_keyword_attributes_fit_into_every_visibility_store() -> None:
-    run = run_input(dedupe_parts=["ü" * 5000, {"nested": [1, None]}], activity_name="a\0b\nc")
-    values = {pair.key.name: pair.value for pair in search_attributes(run)}
-    assert all(len(value.encode()) <= 255 for value in values.values())
-    assert values["TaskfactoryActivity"] == "a\ufffdb\ufffdc"
-    assert values["TaskfactoryDedupeKey"].startswith("üüü")
-
-
-def test_the_readable_dedupe_key_shows_strings_as_they_are_and_the_rest_as_json() -> None:
-    run = run_input(dedupe_parts=["/shop", 17, {"a": 1}])
-    assert {pair.key.name: pair.value for pair in search_attributes(run)}["TaskfactoryDedupeKey"] == '/shop/17/{"a":1}'
