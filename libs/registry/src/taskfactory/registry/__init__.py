@@ -4,7 +4,9 @@ Read first: `run_model` (what goes in and out), `planning` (claim and plan), `fi
 """
 
 from taskfactory.registry.activations import Activation, DefinitionChanges
+from taskfactory.registry.api_keys import ApiKey, ApiKeys, FoundKey, IssuedKey, NameTaken, UnknownKeys, WantedKey
 from taskfactory.registry.applied import Action, Applied
+from taskfactory.registry.audit_trail import AuditEntry, AuditFilter, AuditLine, AuditTrail
 from taskfactory.registry.claims import LedgerKey
 from taskfactory.registry.dead_letter_resolutions import DeadLetterResolutions, Resolution, ResolutionKind
 from taskfactory.registry.dedupe_store import DedupeStore
@@ -24,13 +26,16 @@ from taskfactory.registry.engine import open_engine
 from taskfactory.registry.evidence import ClaimKeys, Evidence, RunFact, claim_keys
 from taskfactory.registry.finishing import UnknownIds
 from taskfactory.registry.generations import ByHand, GenerationRow, KeyNeverSeen, NewerRun, Release, RerunOpened
+from taskfactory.registry.idempotency_keys import Claim, IdempotencyKeys, InProgress, KeyReused, StoredAnswer
 from taskfactory.registry.ingress_revisions import IngressRevision, IngressRevisions
+from taskfactory.registry.lineage import Cause, Lineage, LineageBounds, LineageRun, LineageTask, OutcomeRef
 from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
 from taskfactory.registry.partitions import drop_expired, ensure_partitions
 from taskfactory.registry.past_runs import PastRun, RunSelection
 from taskfactory.registry.present import DefinitionState
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
 from taskfactory.registry.revisions import next_revision
+from taskfactory.registry.run_details import RerunLink, RunDetail
 from taskfactory.registry.run_end import OpenTasks
 from taskfactory.registry.run_model import (
     EndedRun,
@@ -47,6 +52,7 @@ from taskfactory.registry.run_model import (
     TaskPage,
     TaskState,
 )
+from taskfactory.registry.run_pages import RunFilter, RunKind, RunPlace, TaskFilter, TaskPlace
 from taskfactory.registry.run_store import RunStore
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
 from taskfactory.registry.task_pages import PageLimit
@@ -57,8 +63,16 @@ from taskfactory.registry.transactions import Refused
 __all__ = [
     "Action",
     "Activation",
+    "ApiKey",
+    "ApiKeys",
     "Applied",
+    "AuditEntry",
+    "AuditFilter",
+    "AuditLine",
+    "AuditTrail",
     "ByHand",
+    "Cause",
+    "Claim",
     "ClaimKeys",
     "ClaimedRun",
     "DeadLetterResolutions",
@@ -76,18 +90,29 @@ __all__ = [
     "Evidence",
     "Expected",
     "Finished",
+    "FoundKey",
     "GenerationRow",
+    "IdempotencyKeys",
+    "InProgress",
     "IngressRevision",
     "IngressRevisions",
+    "IssuedKey",
     "KeyNeverSeen",
+    "KeyReused",
     "Lead",
     "LedgerKey",
+    "Lineage",
+    "LineageBounds",
+    "LineageRun",
+    "LineageTask",
     "MappingChanges",
+    "NameTaken",
     "NewerRun",
     "NoShadow",
     "OpenQueue",
     "OpenRun",
     "OpenTasks",
+    "OutcomeRef",
     "OutcomesConfig",
     "PageLimit",
     "PastRun",
@@ -97,30 +122,40 @@ __all__ = [
     "QueueState",
     "Refused",
     "Release",
+    "RerunLink",
     "RerunOpened",
     "Resolution",
     "ResolutionKind",
     "RunContext",
     "RunCursor",
+    "RunDetail",
     "RunEnd",
     "RunFact",
+    "RunFilter",
+    "RunKind",
+    "RunPlace",
     "RunRow",
     "RunSelection",
     "RunState",
     "RunStore",
     "SchemaMismatch",
     "ShownTaskState",
+    "StoredAnswer",
     "StoredTask",
     "TaskEnd",
+    "TaskFilter",
     "TaskPage",
+    "TaskPlace",
     "TaskRow",
     "TaskState",
     "TopicMappingRow",
     "UnknownDefinition",
     "UnknownIds",
+    "UnknownKeys",
     "UnknownNames",
     "UnknownVersion",
     "VersionConflict",
+    "WantedKey",
     "claim_keys",
     "drop_expired",
     "ensure_partitions",
