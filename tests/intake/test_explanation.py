@@ -67,6 +67,20 @@ def row(answer: Answered, offset: int, event_id: str = "e-1") -> RunFact:
     )
 
 
+def test_a_record_whose_key_was_released_starts_nothing_by_itself() -> None:
+    item = registered()
+    first = explained(item)
+    assert first.run is not None
+    fires = {(ID, claim_keys(first.run).strategy.digest): 2}
+    [answer] = explain_event(read(), [item], InForce(1, DefinitionSet([item]), fires), LIMITS, "events")
+    told = answer.settle(Facts(), placed=True)
+    assert told.answer is Answer.WOULD_START
+    assert (
+        told.sentence == f"its key was released: if the record is read again, it would start run {first.run.run_id}-g2"
+    )
+    assert "read again" not in answer.settle(Facts(), placed=False).sentence
+
+
 def test_an_event_that_nothing_is_known_of_would_start_a_run() -> None:
     answer = explained(registered()).settle(Facts(), placed=True)
     assert answer.answer is Answer.WOULD_START

@@ -131,6 +131,7 @@ from taskfactory.intake.shadows import (
     shadow_matches,
 )
 from taskfactory.intake.starter import (
+    PAYLOAD_STORAGE,
     Refused,
     Start,
     Starter,
@@ -144,6 +145,7 @@ from taskfactory.intake.unavailable import (
 __all__ = [
     "COULD_NOT",
     "GONE",
+    "PAYLOAD_STORAGE",
     "AtOffset",
     "AtTime",
     "BeforeActivation",

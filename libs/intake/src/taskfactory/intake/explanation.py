@@ -135,7 +135,10 @@ class Answered:
         if execution is not None:
             sentence = f"Temporal has run {self.run.run_id} ({execution}); it has not claimed its key yet"
             return replace(self, answer=Answer.IN_FLIGHT, sentence=sentence)
-        return self
+        # Ingress reads no record twice: what was released waits for the next event with the key.
+        released = placed and self.run.generation > 1
+        again = f"its key was released: if the record is read again, it {self.sentence}"
+        return replace(self, sentence=again) if released else self
 
     @staticmethod
     def _claimed(run: RunInput, keys: ClaimKeys, facts: Facts) -> str | None:

@@ -90,7 +90,10 @@ class RunActivities:
         for task in tasks:
             size = len(to_json(task.params))
             if size > self._max_params_bytes:
-                message = f"the params of {task.task_id} have {size} bytes, allowed are {self._max_params_bytes}"
+                message = (
+                    f"the params of {task.task_id} have {size} bytes, allowed are {self._max_params_bytes}: let them "
+                    "point at the data, or raise TASKFACTORY_MAX_PARAMS_BYTES"
+                )
                 raise RenderFailed("too_large", f"task {task.name}", None, message)
         return tasks
 

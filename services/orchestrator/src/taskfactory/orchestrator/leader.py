@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 
 from taskfactory.orchestrator import metrics
+from taskfactory.orchestrator.payload_retention import payload_retention
 from taskfactory.orchestrator.publisher import OutcomePublisher
 from taskfactory.orchestrator.queue_watch import QueueWatch
 from taskfactory.orchestrator.reconciler import Reconciler
@@ -59,10 +60,12 @@ class Leader:
         self._registry = Outage("registry", masked("database_url", settings.database_url), "TASKFACTORY_DATABASE_URL")
         self._retention = timedelta(days=settings.runs_retention_days)
         reconciler = Reconciler(store, publisher, client, settings)
+        self._payloads = payload_retention(store, client, settings)
         self._duties = (
             Duty("watch queues", settings.queue_check_interval, self._watch_queues),
             Duty("reconcile", settings.reconcile_interval, reconciler.reconcile),
             Duty("keep partitions", HOUSEKEEPING_SECONDS, self._keep_partitions),
+            Duty("drop payloads", HOUSEKEEPING_SECONDS, self._drop_payloads),
         )
 
     async def run(self, shared: Shared) -> None:
@@ -99,6 +102,10 @@ class Leader:
         except Exception as error:  # noqa: BLE001 -- one duty's trouble must not keep the others from being done
             metrics.DUTY_FAILURES.labels(duty.name).inc()
             log.warning("duty_failed", duty=duty.name, error=_first_line(error), retry_in=duty.interval)
+
+    async def _drop_payloads(self) -> None:
+        if self._payloads is not None and (dropped := await self._payloads.drop()):
+            log.info("payloads_dropped", payloads=dropped)
 
     async def _watch_queues(self) -> None:
         now = datetime.now(UTC)
