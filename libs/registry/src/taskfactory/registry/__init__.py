@@ -54,9 +54,12 @@ from taskfactory.registry.run_model import (
 )
 from taskfactory.registry.run_pages import RunFilter, RunKind, RunPlace, TaskFilter, TaskPlace
 from taskfactory.registry.run_store import RunStore
+from taskfactory.registry.schedule_states import ScheduleChanges, Scheduled, ScheduleStates
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
 from taskfactory.registry.task_pages import PageLimit
 from taskfactory.registry.task_queues import OpenQueue, QueueCheck, QueueKind, QueueState
+from taskfactory.registry.tick_rows import AskedTick, DecidedTick, Decision, TickRow, UnknownActivity
+from taskfactory.registry.ticks import TickStore
 from taskfactory.registry.topic_mapping_store import MappingChanges, TopicMappingRow
 from taskfactory.registry.transactions import Refused
 
@@ -66,6 +69,7 @@ __all__ = [
     "ApiKey",
     "ApiKeys",
     "Applied",
+    "AskedTick",
     "AuditEntry",
     "AuditFilter",
     "AuditLine",
@@ -76,6 +80,8 @@ __all__ = [
     "ClaimKeys",
     "ClaimedRun",
     "DeadLetterResolutions",
+    "DecidedTick",
+    "Decision",
     "DedupeStore",
     "DefinitionChanges",
     "DefinitionListener",
@@ -138,6 +144,9 @@ __all__ = [
     "RunSelection",
     "RunState",
     "RunStore",
+    "ScheduleChanges",
+    "ScheduleStates",
+    "Scheduled",
     "SchemaMismatch",
     "ShownTaskState",
     "StoredAnswer",
@@ -148,7 +157,10 @@ __all__ = [
     "TaskPlace",
     "TaskRow",
     "TaskState",
+    "TickRow",
+    "TickStore",
     "TopicMappingRow",
+    "UnknownActivity",
     "UnknownDefinition",
     "UnknownIds",
     "UnknownKeys",
