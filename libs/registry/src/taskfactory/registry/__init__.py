@@ -58,6 +58,7 @@ from taskfactory.registry.schedule_states import ScheduleChanges, Scheduled, Sch
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
 from taskfactory.registry.task_pages import PageLimit
 from taskfactory.registry.task_queues import OpenQueue, QueueCheck, QueueKind, QueueState
+from taskfactory.registry.tick_evidence import ScheduleLine, TickEvidence, TickFact, UndecidedRun
 from taskfactory.registry.tick_rows import AskedTick, DecidedTick, Decision, TickRow, UnknownActivity
 from taskfactory.registry.ticks import TickStore
 from taskfactory.registry.topic_mapping_store import MappingChanges, TopicMappingRow
@@ -145,6 +146,7 @@ __all__ = [
     "RunState",
     "RunStore",
     "ScheduleChanges",
+    "ScheduleLine",
     "ScheduleStates",
     "Scheduled",
     "SchemaMismatch",
@@ -157,9 +159,12 @@ __all__ = [
     "TaskPlace",
     "TaskRow",
     "TaskState",
+    "TickEvidence",
+    "TickFact",
     "TickRow",
     "TickStore",
     "TopicMappingRow",
+    "UndecidedRun",
     "UnknownActivity",
     "UnknownDefinition",
     "UnknownIds",
