@@ -52,6 +52,17 @@ from taskfactory.intake.kafka_writer import (
     TooLarge,
     WriterFailed,
 )
+from taskfactory.intake.letter_advice import (
+    advice_for,
+)
+from taskfactory.intake.letter_desk import (
+    LetterDesk,
+    Listed,
+    Listing,
+    NoLetter,
+    NotNarrowed,
+    ResolvedAlready,
+)
 from taskfactory.intake.letters import (
     LetterFilter,
     Letters,
@@ -64,6 +75,7 @@ from taskfactory.intake.loading import (
 )
 from taskfactory.intake.pacing import (
     Pace,
+    in_parallel,
 )
 from taskfactory.intake.past_events import (
     PastEvents,
@@ -93,6 +105,7 @@ from taskfactory.intake.redrive import (
     GONE,
     Redriven,
     Redriver,
+    redrive_all,
 )
 from taskfactory.intake.rehearsal import (
     RehearsedLetters,
@@ -101,7 +114,6 @@ from taskfactory.intake.rehearsal import (
 )
 from taskfactory.intake.replay import (
     Replay,
-    in_parallel,
 )
 from taskfactory.intake.reruns import (
     COULD_NOT,
@@ -151,9 +163,14 @@ __all__ = [
     "KafkaDecisionStream",
     "KafkaWriter",
     "Latest",
+    "LetterDesk",
     "LetterFilter",
     "Letters",
+    "Listed",
+    "Listing",
     "NoEvent",
+    "NoLetter",
+    "NotNarrowed",
     "OffsetRange",
     "Pace",
     "PastEvents",
@@ -174,6 +191,7 @@ __all__ = [
     "Rerun",
     "RerunResult",
     "Rerunner",
+    "ResolvedAlready",
     "Span",
     "Start",
     "StartRun",
@@ -184,6 +202,7 @@ __all__ = [
     "Unavailable",
     "UnknownTopic",
     "WriterFailed",
+    "advice_for",
     "applied_to_the_past",
     "decide",
     "decision_of",
@@ -198,5 +217,6 @@ __all__ = [
     "read_letters",
     "read_originals",
     "record_from_message",
+    "redrive_all",
     "schema_registry",
 ]

@@ -28,12 +28,14 @@ from taskfactory.registry.finishing import UnknownIds
 from taskfactory.registry.generations import ByHand, GenerationRow, KeyNeverSeen, NewerRun, Release, RerunOpened
 from taskfactory.registry.idempotency_keys import Claim, IdempotencyKeys, InProgress, KeyReused, StoredAnswer
 from taskfactory.registry.ingress_revisions import IngressRevision, IngressRevisions
+from taskfactory.registry.lineage import Cause, Lineage, LineageBounds, LineageRun, LineageTask, OutcomeRef
 from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
 from taskfactory.registry.partitions import drop_expired, ensure_partitions
 from taskfactory.registry.past_runs import PastRun, RunSelection
 from taskfactory.registry.present import DefinitionState
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
 from taskfactory.registry.revisions import next_revision
+from taskfactory.registry.run_details import RerunLink, RunDetail
 from taskfactory.registry.run_end import OpenTasks
 from taskfactory.registry.run_model import (
     EndedRun,
@@ -50,6 +52,7 @@ from taskfactory.registry.run_model import (
     TaskPage,
     TaskState,
 )
+from taskfactory.registry.run_pages import RunFilter, RunKind, RunPlace, TaskFilter, TaskPlace
 from taskfactory.registry.run_store import RunStore
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
 from taskfactory.registry.task_pages import PageLimit
@@ -68,6 +71,7 @@ __all__ = [
     "AuditLine",
     "AuditTrail",
     "ByHand",
+    "Cause",
     "Claim",
     "ClaimKeys",
     "ClaimedRun",
@@ -97,6 +101,10 @@ __all__ = [
     "KeyReused",
     "Lead",
     "LedgerKey",
+    "Lineage",
+    "LineageBounds",
+    "LineageRun",
+    "LineageTask",
     "MappingChanges",
     "NameTaken",
     "NewerRun",
@@ -104,6 +112,7 @@ __all__ = [
     "OpenQueue",
     "OpenRun",
     "OpenTasks",
+    "OutcomeRef",
     "OutcomesConfig",
     "PageLimit",
     "PastRun",
@@ -113,13 +122,18 @@ __all__ = [
     "QueueState",
     "Refused",
     "Release",
+    "RerunLink",
     "RerunOpened",
     "Resolution",
     "ResolutionKind",
     "RunContext",
     "RunCursor",
+    "RunDetail",
     "RunEnd",
     "RunFact",
+    "RunFilter",
+    "RunKind",
+    "RunPlace",
     "RunRow",
     "RunSelection",
     "RunState",
@@ -129,7 +143,9 @@ __all__ = [
     "StoredAnswer",
     "StoredTask",
     "TaskEnd",
+    "TaskFilter",
     "TaskPage",
+    "TaskPlace",
     "TaskRow",
     "TaskState",
     "TopicMappingRow",

@@ -1,4 +1,4 @@
-"""The store of generations: the one place through which people let a key or a failed run fire again."""
+"""The store of generations: the one place through which people let a key fire again or a run be repeated."""
 
 from sqlalchemy import Engine
 
@@ -30,13 +30,13 @@ class DedupeStore:
         )
 
     def open_rerun(
-        self, failed: RunInput, by: generations.ByHand, *, dry_run: bool = False
+        self, before: RunInput, by: generations.ByHand, *, dry_run: bool = False
     ) -> generations.RerunOpened | generations.NewerRun:
-        """Let a failed run, and nothing else, start once more.
+        """Let a run that ended, and nothing else, start once more.
 
         Asked again before that run has claimed its keys, it gives the same generation, so that two never start.
         """
-        return in_transaction(self._engine, lambda c: generations.open_rerun(c, failed, by, dry_run=dry_run))
+        return in_transaction(self._engine, lambda c: generations.open_rerun(c, before, by, dry_run=dry_run))
 
     def show(self, activity_id: str, key: DedupeKey) -> list[generations.GenerationRow]:
         """The key's generations, oldest first; none for a key that was never seen."""

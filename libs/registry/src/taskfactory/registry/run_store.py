@@ -11,7 +11,18 @@ from sqlalchemy import Engine
 
 from taskfactory.definitions import PlannedTask, RenderFailed, RunInput
 from taskfactory.envelope import Failure
-from taskfactory.registry import finishing, listing, past_runs, planning, reconciling, settling, task_queues
+from taskfactory.registry import (
+    finishing,
+    lineage,
+    listing,
+    past_runs,
+    planning,
+    reconciling,
+    run_details,
+    run_pages,
+    settling,
+    task_queues,
+)
 from taskfactory.registry.run_model import Finished, PlannedRun, RunEnd, RunState, TaskEnd, TaskPage
 from taskfactory.registry.run_rows import Candidate
 from taskfactory.registry.task_pages import PageLimit, read_pages
@@ -198,6 +209,43 @@ class RunStore:
                 c, definition=definition, state=state, run_id=run_id, limit=limit, with_data=with_data
             ),
         )
+
+    def runs_page(
+        self, only: run_pages.RunFilter, *, after: run_pages.RunPlace | None = None, limit: int = 50
+    ) -> list[listing.RunRow]:
+        """Runs that fit, newest first, behind a place; go on behind the last one."""
+        return in_transaction(self._engine, lambda c: run_pages.runs_page(c, only, after, limit))
+
+    def task_rows_page(
+        self, only: run_pages.TaskFilter, *, after: run_pages.TaskPlace | None = None, limit: int = 50
+    ) -> list[tuple[run_pages.TaskPlace, listing.TaskRow]]:
+        """Tasks that fit with their places, those of the newest runs first; go on behind the last one's place."""
+        return in_transaction(self._engine, lambda c: run_pages.tasks_page(c, only, after, limit))
+
+    def run_detail(self, run_id: str) -> run_details.RunDetail | None:
+        """One run with everything that is known of it; None when it has no row."""
+        return in_transaction(self._engine, lambda c: run_details.run_detail(c, run_id))
+
+    def task_detail(self, task_id: str) -> listing.TaskRow | None:
+        """One task with its params and result; None when it has no row."""
+        return in_transaction(self._engine, lambda c: run_details.task_detail(c, task_id))
+
+    def lineage_of_run(
+        self,
+        run_id: str,
+        bounds: lineage.LineageBounds = lineage.LineageBounds(),  # noqa: B008 -- frozen
+    ) -> lineage.Lineage | None:
+        """What led to a run, and what came of it; None when it has no row."""
+        return in_transaction(self._engine, lambda c: lineage.lineage_of_run(c, run_id, bounds))
+
+    def lineage_of_event(
+        self,
+        source: str,
+        event_id: str,
+        bounds: lineage.LineageBounds = lineage.LineageBounds(),  # noqa: B008 -- frozen
+    ) -> lineage.Lineage:
+        """What led to an event, the runs that it started, and what came of them."""
+        return in_transaction(self._engine, lambda c: lineage.lineage_of_event(c, source, event_id, bounds))
 
     # --- bisecting ------------------------------------------------------------------------------------------------
 

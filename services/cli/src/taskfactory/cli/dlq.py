@@ -25,16 +25,14 @@ from taskfactory.cli.options import DEFAULT_RATE, DryRun, Rate, Since, Until, Ye
 from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.progress import progress
 from taskfactory.intake import (
-    GONE,
     InForce,
     LetterFilter,
-    Record,
     Redriven,
     Redriver,
     RehearsedResolutions,
     StoredLetter,
-    in_parallel,
     load_in_force,
+    redrive_all,
 )
 from taskfactory.intake.positions import MAX_OFFSET, MAX_PARTITION
 from taskfactory.registry import Resolution
@@ -192,16 +190,7 @@ async def _redrive(  # noqa: PLR0913, PLR0917 -- what the command has found out
     with progress("letters redriven") as report:
         async with disposing(desk.settings, rate, dry_run=dry_run) as disposer:
             redriver = Redriver(in_force, disposer, resolutions, getpass.getuser())
-
-            async def one(found: tuple[StoredLetter, Record]) -> None:
-                results.append(await redriver.redrive(*found, only))
-                report(len(results), len(letters))
-
-            batches = desk.originals(letters)
-            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-                await in_parallel(batch, one)
-    done = {item.letter.id for item in results}
-    results.extend(Redriven(letter, "refused", GONE, resolved=False) for letter in letters if letter.id not in done)
+            await redrive_all(redriver, letters, desk.originals(letters), results, only=only, progress=report)
 
 
 def _show_results(results: Sequence[Redriven], output: Output, *, dry_run: bool) -> None:

@@ -44,8 +44,17 @@ CREATE INDEX idempotency_keys_by_age ON idempotency_keys (claimed_at);
 COMMENT ON COLUMN idempotency_keys.status IS 'of the answer; NULL while the request is being answered';
 """
 
+# Rows are found by what people have at hand. Both texts are the readable ones: at most 200 characters.
+_RUN_FILTERS: Final = """
+CREATE INDEX activity_runs_by_event_id ON activity_runs (event_id, started_at, run_id);
+CREATE INDEX activity_runs_by_dedupe_key ON activity_runs (dedupe_key, started_at, run_id);
+CREATE INDEX activity_runs_of_ticks ON activity_runs (started_at, run_id)
+    WHERE event_type = 'io.taskfactory.schedule.tick';
+CREATE INDEX activity_runs_cancelled ON activity_runs (started_at, run_id) WHERE state = 'cancelled';
+"""
+
 
 def upgrade() -> None:
     """Add the tables."""
-    for statements in (_API_KEYS, _IDEMPOTENCY_KEYS):
+    for statements in (_API_KEYS, _IDEMPOTENCY_KEYS, _RUN_FILTERS):
         op.execute(statements)
