@@ -138,6 +138,7 @@ class Platform:
             "TASKFACTORY_DLQ_TOPIC": self.dlq_topic,
             "TASKFACTORY_DATABASE_URL": f"{endpoints.database_url.rpartition('/')[0]}/{database}",
             "TASKFACTORY_ORCHESTRATOR_QUEUE": self.orchestrator_queue,
+            "TASKFACTORY_API_PORT": "0",
             "TASKFACTORY_METRICS_HOST": "127.0.0.1",
             "TASKFACTORY_LOG_FORMAT": "json",
             "TASKFACTORY_DRAIN_TIMEOUT": "15",

@@ -16,6 +16,7 @@ from taskfactory.definitions.definition_set import (
     RegisteredDefinition,
     Verdict,
 )
+from taskfactory.definitions.differences import ChangeKind, DocumentChange, diff_documents
 from taskfactory.definitions.errors import DefinitionError, InvalidDefinitions
 from taskfactory.definitions.explaining import Disabled, Explanation, NotMatched, OtherTopics, WhenFalse, explain
 from taskfactory.definitions.ids import outcome_id, run_id_in_generation, task_id, workflow_id
@@ -39,12 +40,14 @@ from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_
 __all__ = [
     "RUN_WORKFLOW",
     "ActivityDefinition",
+    "ChangeKind",
     "DedupeKey",
     "DedupeKeyMissing",
     "DedupeTimeMissing",
     "DefinitionError",
     "DefinitionSet",
     "Disabled",
+    "DocumentChange",
     "Documents",
     "Duplicate",
     "EvaluationFailed",
@@ -73,6 +76,7 @@ __all__ = [
     "Verdict",
     "WhenFalse",
     "decide_window",
+    "diff_documents",
     "event_identity",
     "event_moment",
     "event_occurrence",

@@ -3,27 +3,36 @@
 Read first: `run_model` (what goes in and out), `planning` (claim and plan), `finishing` (ends), `run_store` (the door).
 """
 
-from taskfactory.registry.activations import Activation, DefinitionChanges, DefinitionState, UnknownNames
-from taskfactory.registry.applied import Applied
+from taskfactory.registry.activations import Activation, DefinitionChanges
+from taskfactory.registry.api_keys import ApiKey, ApiKeys, FoundKey, IssuedKey, NameTaken, UnknownKeys, WantedKey
+from taskfactory.registry.applied import Action, Applied
+from taskfactory.registry.audit_trail import AuditEntry, AuditFilter, AuditLine, AuditTrail
 from taskfactory.registry.claims import LedgerKey
 from taskfactory.registry.dead_letter_resolutions import DeadLetterResolutions, Resolution, ResolutionKind
 from taskfactory.registry.dedupe_store import DedupeStore
-from taskfactory.registry.definition_listener import DefinitionListener
-from taskfactory.registry.definition_store import (
-    DefinitionRow,
-    DefinitionStore,
+from taskfactory.registry.definition_errors import (
     DuplicateNames,
+    NoShadow,
     UnknownDefinition,
+    UnknownNames,
+    UnknownVersion,
+    VersionConflict,
 )
+from taskfactory.registry.definition_lifecycle import Expected
+from taskfactory.registry.definition_listener import DefinitionListener
+from taskfactory.registry.definition_rows import DefinitionRow, DefinitionVersion
+from taskfactory.registry.definition_store import DefinitionStore
 from taskfactory.registry.engine import open_engine
 from taskfactory.registry.evidence import ClaimKeys, Evidence, RunFact, claim_keys
 from taskfactory.registry.finishing import UnknownIds
 from taskfactory.registry.generations import ByHand, GenerationRow, KeyNeverSeen, NewerRun, Release, RerunOpened
+from taskfactory.registry.idempotency_keys import Claim, IdempotencyKeys, InProgress, KeyReused, StoredAnswer
 from taskfactory.registry.ingress_revisions import IngressRevision, IngressRevisions
 from taskfactory.registry.lineage import Cause, Lineage, LineageBounds, LineageRun, LineageTask, OutcomeRef
 from taskfactory.registry.listing import RunRow, ShownTaskState, TaskRow
 from taskfactory.registry.partitions import drop_expired, ensure_partitions
 from taskfactory.registry.past_runs import PastRun, RunSelection
+from taskfactory.registry.present import DefinitionState
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
 from taskfactory.registry.revisions import next_revision
 from taskfactory.registry.run_details import RerunLink, RunDetail
@@ -52,10 +61,18 @@ from taskfactory.registry.topic_mapping_store import MappingChanges, TopicMappin
 from taskfactory.registry.transactions import Refused
 
 __all__ = [
+    "Action",
     "Activation",
+    "ApiKey",
+    "ApiKeys",
     "Applied",
+    "AuditEntry",
+    "AuditFilter",
+    "AuditLine",
+    "AuditTrail",
     "ByHand",
     "Cause",
+    "Claim",
     "ClaimKeys",
     "ClaimedRun",
     "DeadLetterResolutions",
@@ -65,16 +82,23 @@ __all__ = [
     "DefinitionRow",
     "DefinitionState",
     "DefinitionStore",
+    "DefinitionVersion",
     "DuplicateNames",
     "EndedRun",
     "EndedTask",
     "EventAttributes",
     "Evidence",
+    "Expected",
     "Finished",
+    "FoundKey",
     "GenerationRow",
+    "IdempotencyKeys",
+    "InProgress",
     "IngressRevision",
     "IngressRevisions",
+    "IssuedKey",
     "KeyNeverSeen",
+    "KeyReused",
     "Lead",
     "LedgerKey",
     "Lineage",
@@ -82,7 +106,9 @@ __all__ = [
     "LineageRun",
     "LineageTask",
     "MappingChanges",
+    "NameTaken",
     "NewerRun",
+    "NoShadow",
     "OpenQueue",
     "OpenRun",
     "OpenTasks",
@@ -114,6 +140,7 @@ __all__ = [
     "RunStore",
     "SchemaMismatch",
     "ShownTaskState",
+    "StoredAnswer",
     "StoredTask",
     "TaskEnd",
     "TaskFilter",
@@ -124,7 +151,11 @@ __all__ = [
     "TopicMappingRow",
     "UnknownDefinition",
     "UnknownIds",
+    "UnknownKeys",
     "UnknownNames",
+    "UnknownVersion",
+    "VersionConflict",
+    "WantedKey",
     "claim_keys",
     "drop_expired",
     "ensure_partitions",

@@ -66,7 +66,7 @@ class Desk:
         return listing.letters
 
     def _require_definition(self, asked: str) -> None:
-        rows = DefinitionStore(self.engine).list()
+        rows = DefinitionStore(self.engine).list(deleted=True)
         if not any(asked in {row.name, row.id} for row in rows):
             raise unknown_definition(asked, (row.name for row in rows))
 

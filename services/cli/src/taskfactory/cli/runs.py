@@ -136,7 +136,7 @@ async def _rerun_all(
             return events[0]
 
         rerunner = Rerunner(
-            {row.id: row for row in definitions.list()},
+            {row.id: row for row in definitions.list(deleted=True)},
             definitions=definitions,
             dedupe=DedupeStore(engine),
             client=client,
