@@ -1,5 +1,13 @@
 """Activity definitions: model, matching, expressions, templates, dedupe keys. Pure."""
 
+from taskfactory.definitions.context_sources import (
+    HttpContext,
+    PluginContext,
+    RemoteSource,
+    RunsContext,
+    SqlContext,
+)
+from taskfactory.definitions.context_values import ContextValue, context_values, remote_sources
 from taskfactory.definitions.dedupe import (
     DedupeKey,
     DedupeKeyMissing,
@@ -19,6 +27,8 @@ from taskfactory.definitions.definition_set import (
 from taskfactory.definitions.differences import ChangeKind, DocumentChange, diff_documents
 from taskfactory.definitions.errors import DefinitionError, InvalidDefinitions
 from taskfactory.definitions.explaining import Disabled, Explanation, NotMatched, OtherTopics, WhenFalse, explain
+from taskfactory.definitions.filling import RenderFailed, fill
+from taskfactory.definitions.http_request import HttpRequest, render_request
 from taskfactory.definitions.ids import outcome_id, run_id_in_generation, task_id, workflow_id
 from taskfactory.definitions.loading import (
     Documents,
@@ -29,18 +39,21 @@ from taskfactory.definitions.loading import (
     trusted_definition,
 )
 from taskfactory.definitions.mapping import MappingFailed, RecordParts, map_record
+from taskfactory.definitions.masking import MASK, Scrubber, mask, secrets_of
 from taskfactory.definitions.matching.flatten import EventTooDeep
 from taskfactory.definitions.matching.pattern import EventPattern, InvalidPattern, Mismatch
 from taskfactory.definitions.model import ActivityDefinition
-from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderFailed, render_tasks
+from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderedRun, render_run, render_tasks
 from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunProgress
 from taskfactory.definitions.topic_mapping import TopicMapping
 from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_window
 
 __all__ = [
+    "MASK",
     "RUN_WORKFLOW",
     "ActivityDefinition",
     "ChangeKind",
+    "ContextValue",
     "DedupeKey",
     "DedupeKeyMissing",
     "DedupeTimeMissing",
@@ -55,6 +68,8 @@ __all__ = [
     "EventTooDeep",
     "Explanation",
     "Filtered",
+    "HttpContext",
+    "HttpRequest",
     "InvalidDefinitions",
     "InvalidPattern",
     "MappingFailed",
@@ -66,29 +81,42 @@ __all__ = [
     "OtherTopics",
     "PlannedRetry",
     "PlannedTask",
+    "PluginContext",
     "RecordParts",
     "RegisteredDefinition",
+    "RemoteSource",
     "RenderFailed",
+    "RenderedRun",
     "RunInput",
     "RunProgress",
+    "RunsContext",
+    "Scrubber",
+    "SqlContext",
     "Standing",
     "TopicMapping",
     "Verdict",
     "WhenFalse",
+    "context_values",
     "decide_window",
     "diff_documents",
     "event_identity",
     "event_moment",
     "event_occurrence",
     "explain",
+    "fill",
     "load_definitions",
     "load_documents",
     "map_record",
+    "mask",
     "outcome_id",
     "parse_definition",
     "parse_mapping",
+    "remote_sources",
+    "render_request",
+    "render_run",
     "render_tasks",
     "run_id_in_generation",
+    "secrets_of",
     "task_id",
     "trusted_definition",
     "workflow_id",
