@@ -122,7 +122,7 @@ def test_errors_carry_their_fields() -> None:
     ("fields", "sentence"),
     [
         # what later versions bring is refused, not ignored
-        ({"trigger": {"type": "cron", "cron": ["0 9 * * *"]}}, "trigger.type: found 'cron'; allowed here is 'event'"),
+        ({"trigger": {"type": "clock"}}, "trigger.type: found 'clock'; allowed here are 'event', 'cron'"),
         (
             {"tasks": [{"name": "a", "type": "human", "title": "x"}]},
             "tasks[0].type: found 'human'; allowed here are 'activity', 'workflow'",
@@ -274,7 +274,7 @@ def test_a_refusal_says_what_was_found_and_what_is_allowed(fields: dict[str, Any
 
 
 def test_a_wrong_type_is_told_once_and_not_through_everything_that_follows_from_it() -> None:
-    assert len(problems(trigger={"type": "cron", "cron": ["0 9 * * *"], "timezone": "Europe/Berlin"})) == 1
+    assert len(problems(trigger={"type": "clock", "cron": ["0 9 * * *"], "timezone": "Europe/Berlin"})) == 1
 
 
 def test_names_are_visible_from_where_they_are_declared() -> None:

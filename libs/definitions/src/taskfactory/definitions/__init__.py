@@ -8,6 +8,7 @@ from taskfactory.definitions.context_sources import (
     SqlContext,
 )
 from taskfactory.definitions.context_values import ContextValue, context_values, remote_sources
+from taskfactory.definitions.cron_trigger import CronTrigger, MisfirePolicy, Overlap
 from taskfactory.definitions.dedupe import (
     DedupeKey,
     DedupeKeyMissing,
@@ -26,7 +27,15 @@ from taskfactory.definitions.definition_set import (
 )
 from taskfactory.definitions.differences import ChangeKind, DocumentChange, diff_documents
 from taskfactory.definitions.errors import DefinitionError, InvalidDefinitions
-from taskfactory.definitions.explaining import Disabled, Explanation, NotMatched, OtherTopics, WhenFalse, explain
+from taskfactory.definitions.explaining import (
+    Disabled,
+    Explanation,
+    FiresBySchedule,
+    NotMatched,
+    OtherTopics,
+    WhenFalse,
+    explain,
+)
 from taskfactory.definitions.filling import RenderFailed, fill
 from taskfactory.definitions.http_request import HttpRequest, render_request
 from taskfactory.definitions.ids import outcome_id, run_id_in_generation, task_id, workflow_id
@@ -42,18 +51,42 @@ from taskfactory.definitions.mapping import MappingFailed, RecordParts, map_reco
 from taskfactory.definitions.masking import MASK, Scrubber, mask, secrets_of
 from taskfactory.definitions.matching.flatten import EventTooDeep
 from taskfactory.definitions.matching.pattern import EventPattern, InvalidPattern, Mismatch
-from taskfactory.definitions.model import ActivityDefinition
+from taskfactory.definitions.model import ActivityDefinition, EventTrigger
 from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderedRun, render_run, render_tasks
-from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunProgress
+from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunKind, RunProgress
+from taskfactory.definitions.schedule_spec import CalendarSpec, IntervalSpec, Range, ScheduleSpec, nominal_text
+from taskfactory.definitions.tick_request import (
+    SCHEDULE,
+    TICK_WORKFLOW,
+    TickRequest,
+    schedule_id,
+    tick_workflow_id,
+    tick_workflow_prefix,
+)
+from taskfactory.definitions.ticks import (
+    TICK,
+    TICK_EVENT_TYPE,
+    Tick,
+    TickKind,
+    schedule_source,
+    tick_event,
+    tick_run_input,
+)
 from taskfactory.definitions.topic_mapping import TopicMapping
 from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_window
 
 __all__ = [
     "MASK",
     "RUN_WORKFLOW",
+    "SCHEDULE",
+    "TICK",
+    "TICK_EVENT_TYPE",
+    "TICK_WORKFLOW",
     "ActivityDefinition",
+    "CalendarSpec",
     "ChangeKind",
     "ContextValue",
+    "CronTrigger",
     "DedupeKey",
     "DedupeKeyMissing",
     "DedupeTimeMissing",
@@ -66,33 +99,44 @@ __all__ = [
     "EvaluationFailed",
     "EventPattern",
     "EventTooDeep",
+    "EventTrigger",
     "Explanation",
     "Filtered",
+    "FiresBySchedule",
     "HttpContext",
     "HttpRequest",
+    "IntervalSpec",
     "InvalidDefinitions",
     "InvalidPattern",
     "MappingFailed",
     "Matched",
+    "MisfirePolicy",
     "Mismatch",
     "NotMatched",
     "OpenChild",
     "Opened",
     "OtherTopics",
+    "Overlap",
     "PlannedRetry",
     "PlannedTask",
     "PluginContext",
+    "Range",
     "RecordParts",
     "RegisteredDefinition",
     "RemoteSource",
     "RenderFailed",
     "RenderedRun",
     "RunInput",
+    "RunKind",
     "RunProgress",
     "RunsContext",
+    "ScheduleSpec",
     "Scrubber",
     "SqlContext",
     "Standing",
+    "Tick",
+    "TickKind",
+    "TickRequest",
     "TopicMapping",
     "Verdict",
     "WhenFalse",
@@ -108,6 +152,7 @@ __all__ = [
     "load_documents",
     "map_record",
     "mask",
+    "nominal_text",
     "outcome_id",
     "parse_definition",
     "parse_mapping",
@@ -116,8 +161,14 @@ __all__ = [
     "render_run",
     "render_tasks",
     "run_id_in_generation",
+    "schedule_id",
+    "schedule_source",
     "secrets_of",
     "task_id",
+    "tick_event",
+    "tick_run_input",
+    "tick_workflow_id",
+    "tick_workflow_prefix",
     "trusted_definition",
     "workflow_id",
 ]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from taskfactory.definitions.checks import mapping_problems, pattern_problems, semantic_problems
-from taskfactory.definitions.model import ActivityDefinition
+from taskfactory.definitions.model import ActivityDefinition, EventTrigger
 from taskfactory.definitions.paths import Path, Problem
 from taskfactory.definitions.suggestions import allowed, found, unknown
 from taskfactory.definitions.texts import PATTERN_SENTENCES
@@ -48,7 +48,7 @@ def validate_stored(document: Any) -> tuple[ActivityDefinition | None, list[Prob
     The rest of the meaning (expressions and templates, each of which the CEL engine would compile) is what takes time.
     """
     definition, problems = _validate(ActivityDefinition, document, iter(()))
-    if definition is not None:
+    if definition is not None and isinstance(definition.trigger, EventTrigger):
         problems += pattern_problems(definition.trigger.match)
     return (None if problems else definition), problems
 

@@ -16,6 +16,7 @@ from taskfactory.definitions import (
     Duplicate,
     EvaluationFailed,
     Explanation,
+    FiresBySchedule,
     Matched,
     Mismatch,
     NotMatched,
@@ -51,11 +52,14 @@ class Answer(StrEnum):
     FILTERED = "filtered"
     OTHER_TOPICS = "other_topics"
     DISABLED = "disabled"
+    BY_SCHEDULE = "by_schedule"
+    """No event starts it: it fires by schedule."""
 
 
 SHOWN: Final = 120
 """Characters of a clause's values in a sentence."""
-TAKEN: Final = frozenset(Answer) - {Answer.FILTERED, Answer.OTHER_TOPICS, Answer.DISABLED}
+_FAR: Final = frozenset({Answer.DISABLED, Answer.BY_SCHEDULE})
+TAKEN: Final = frozenset(Answer) - {Answer.FILTERED, Answer.OTHER_TOPICS, *_FAR}
 """The answers of definitions that take the event."""
 
 
@@ -103,7 +107,7 @@ class Answered:
     @property
     def distance(self) -> tuple[int, int]:
         """How near the event came; the smallest are those that take it."""
-        rank = 0 if self.answer in TAKEN else 2 if self.of_another_type or self.answer is Answer.DISABLED else 1
+        rank = 0 if self.answer in TAKEN else 2 if self.of_another_type or self.answer in _FAR else 1
         return rank, len(self.mismatches)
 
     def settle(self, facts: Facts, *, placed: bool) -> "Answered":
@@ -209,6 +213,8 @@ def _answer(explanation: Explanation, read: ReadEvent, in_force: InForce, limits
         case Disabled(_, mismatches):
             would = told(mismatches) if mismatches else "its pattern would take the event"
             return Answered(item, Answer.DISABLED, f"disabled; {would}", mismatches=mismatches)
+        case FiresBySchedule():
+            return Answered(item, Answer.BY_SCHEDULE, "fires by schedule; no event starts it")
     assert_never(explanation)
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from taskfactory.definitions import TICK
 from taskfactory.registry.applied import By
 from taskfactory.registry.columns import arrays, unnest
 from taskfactory.registry.stored_text import json_text
@@ -126,7 +127,7 @@ def _put(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
 
 def _row(each: NumberedSpec, by: By, *, shadow: bool) -> tuple[Any, ...]:
     spec = each.spec
-    key = spec["dedupe"]["key"]
+    key = spec["dedupe"]["key"] if "dedupe" in spec else TICK
     return (
         each.id,
         spec["name"],

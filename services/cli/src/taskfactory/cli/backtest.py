@@ -17,7 +17,7 @@ from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.progress import progress
 from taskfactory.cli.reading import event_reader
 from taskfactory.cli.settings import CliSettings
-from taskfactory.definitions import TopicMapping
+from taskfactory.definitions import CronTrigger, EventTrigger, TopicMapping
 from taskfactory.intake import InForce, Record, load_in_force
 from taskfactory.intake.backtest import Backtest, Draft, Examples, Report, Tally
 from taskfactory.intake.history import OffsetRange
@@ -103,12 +103,18 @@ def _show(
         _show_report(report, topic)
 
 
+def _otherwise(trigger: CronTrigger | EventTrigger, topic: str) -> str:
+    if isinstance(trigger, CronTrigger):
+        return "it fires by schedule and reads no events"
+    return f"it reads {', '.join(trigger.topics or ())} and not {topic}"
+
+
 def _show_report(report: Report, topic: str) -> None:
     draft, active = report.draft.definition, report.draft.active
     beside = "nothing of this name is in force" if active is None else f"beside version {active.version}, in force"
     typer.echo(f"\n{draft.name}: {beside}")
     if not report.reads_topic:
-        typer.echo(f"it reads {', '.join(draft.trigger.topics or ())} and not {topic}: none of this would start it")
+        typer.echo(f"{_otherwise(draft.trigger, topic)}: none of this would start it")
     tallies = [("draft", report.proposed)] + ([("in force", report.present)] if report.present else [])
     show(Output.TABLE, tallies_table(tallies), [])
     if active is not None:
