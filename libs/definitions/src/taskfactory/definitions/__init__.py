@@ -1,5 +1,6 @@
 """Activity definitions: model, matching, expressions, templates, dedupe keys. Pure."""
 
+from taskfactory.definitions.calendar import next_ticks
 from taskfactory.definitions.context_sources import (
     HttpContext,
     PluginContext,
@@ -55,6 +56,15 @@ from taskfactory.definitions.model import ActivityDefinition, EventTrigger
 from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderedRun, render_run, render_tasks
 from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunKind, RunProgress
 from taskfactory.definitions.schedule_spec import CalendarSpec, IntervalSpec, Range, ScheduleSpec, nominal_text
+from taskfactory.definitions.tick_decision import (
+    GRACE,
+    Fire,
+    FireAfter,
+    Skip,
+    SkipReason,
+    TickDecision,
+    Wait,
+)
 from taskfactory.definitions.tick_request import (
     SCHEDULE,
     TICK_WORKFLOW,
@@ -76,6 +86,7 @@ from taskfactory.definitions.topic_mapping import TopicMapping
 from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_window
 
 __all__ = [
+    "GRACE",
     "MASK",
     "RUN_WORKFLOW",
     "SCHEDULE",
@@ -102,6 +113,8 @@ __all__ = [
     "EventTrigger",
     "Explanation",
     "Filtered",
+    "Fire",
+    "FireAfter",
     "FiresBySchedule",
     "HttpContext",
     "HttpRequest",
@@ -132,13 +145,17 @@ __all__ = [
     "RunsContext",
     "ScheduleSpec",
     "Scrubber",
+    "Skip",
+    "SkipReason",
     "SqlContext",
     "Standing",
     "Tick",
+    "TickDecision",
     "TickKind",
     "TickRequest",
     "TopicMapping",
     "Verdict",
+    "Wait",
     "WhenFalse",
     "context_values",
     "decide_window",
@@ -152,6 +169,7 @@ __all__ = [
     "load_documents",
     "map_record",
     "mask",
+    "next_ticks",
     "nominal_text",
     "outcome_id",
     "parse_definition",

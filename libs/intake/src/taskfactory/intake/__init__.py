@@ -5,6 +5,11 @@ Reading order: `reading` (the event in a record), `decisions` (what follows from
 and `letters` (what was), `disposer` (one record, decided and disposed of), `redrive`, `replay` and `reruns`.
 """
 
+from taskfactory.intake.cancelling import (
+    Canceller,
+    NoSuchRun,
+    RunEnded,
+)
 from taskfactory.intake.dead_letter_topic import (
     DeadLetterSink,
     KafkaDeadLetters,
@@ -105,6 +110,7 @@ from taskfactory.intake.redrive import (
     GONE,
     Redriven,
     Redriver,
+    definition_id,
     redrive_all,
 )
 from taskfactory.intake.rehearsal import (
@@ -149,6 +155,7 @@ __all__ = [
     "AtOffset",
     "AtTime",
     "BeforeActivation",
+    "Canceller",
     "DeadLetter",
     "DeadLetterSink",
     "Decided",
@@ -175,6 +182,7 @@ __all__ = [
     "Listing",
     "NoEvent",
     "NoLetter",
+    "NoSuchRun",
     "NotNarrowed",
     "OffsetRange",
     "Pace",
@@ -197,6 +205,7 @@ __all__ = [
     "RerunResult",
     "Rerunner",
     "ResolvedAlready",
+    "RunEnded",
     "Span",
     "Start",
     "StartRun",
@@ -212,6 +221,7 @@ __all__ = [
     "decide",
     "decision_of",
     "decisions_of",
+    "definition_id",
     "in_parallel",
     "load_in_force",
     "new_request_id",
