@@ -6,6 +6,7 @@ Read first: `run_model` (what goes in and out), `planning` (claim and plan), `fi
 from taskfactory.registry.activations import Activation, DefinitionChanges, DefinitionState, UnknownNames
 from taskfactory.registry.applied import Applied
 from taskfactory.registry.claims import LedgerKey
+from taskfactory.registry.context_rows import ContextState, StoredContext
 from taskfactory.registry.dead_letter_resolutions import DeadLetterResolutions, Resolution, ResolutionKind
 from taskfactory.registry.dedupe_store import DedupeStore
 from taskfactory.registry.definition_listener import DefinitionListener
@@ -15,6 +16,7 @@ from taskfactory.registry.definition_store import (
     DuplicateNames,
     UnknownDefinition,
 )
+from taskfactory.registry.earlier_runs import EarlierRuns, ResultsTooLarge
 from taskfactory.registry.engine import open_engine
 from taskfactory.registry.evidence import ClaimKeys, Evidence, RunFact, claim_keys
 from taskfactory.registry.finishing import UnknownIds
@@ -25,8 +27,10 @@ from taskfactory.registry.partitions import drop_expired, ensure_partitions
 from taskfactory.registry.past_runs import PastRun, RunSelection
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
 from taskfactory.registry.revisions import next_revision
+from taskfactory.registry.run_context import RunContextStore, ShownContext, scrubber_of
 from taskfactory.registry.run_end import OpenTasks
 from taskfactory.registry.run_model import (
+    AwaitsContext,
     EndedRun,
     EndedTask,
     EventAttributes,
@@ -36,6 +40,7 @@ from taskfactory.registry.run_model import (
     RunContext,
     RunEnd,
     RunState,
+    SourceToFetch,
     StoredTask,
     TaskEnd,
     TaskPage,
@@ -51,9 +56,11 @@ from taskfactory.registry.transactions import Refused
 __all__ = [
     "Activation",
     "Applied",
+    "AwaitsContext",
     "ByHand",
     "ClaimKeys",
     "ClaimedRun",
+    "ContextState",
     "DeadLetterResolutions",
     "DedupeStore",
     "DefinitionChanges",
@@ -62,6 +69,7 @@ __all__ = [
     "DefinitionState",
     "DefinitionStore",
     "DuplicateNames",
+    "EarlierRuns",
     "EndedRun",
     "EndedTask",
     "EventAttributes",
@@ -90,7 +98,9 @@ __all__ = [
     "RerunOpened",
     "Resolution",
     "ResolutionKind",
+    "ResultsTooLarge",
     "RunContext",
+    "RunContextStore",
     "RunCursor",
     "RunEnd",
     "RunFact",
@@ -99,7 +109,10 @@ __all__ = [
     "RunState",
     "RunStore",
     "SchemaMismatch",
+    "ShownContext",
     "ShownTaskState",
+    "SourceToFetch",
+    "StoredContext",
     "StoredTask",
     "TaskEnd",
     "TaskPage",
@@ -116,4 +129,5 @@ __all__ = [
     "next_revision",
     "open_engine",
     "require_schema",
+    "scrubber_of",
 ]

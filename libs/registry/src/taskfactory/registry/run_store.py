@@ -7,15 +7,20 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from taskfactory.definitions import PlannedTask, RenderFailed, RunInput
+from taskfactory.definitions import PlannedTask, RenderedRun, RenderFailed, RunInput
 from taskfactory.envelope import Failure
 from taskfactory.registry import finishing, listing, past_runs, planning, reconciling, settling, task_queues
-from taskfactory.registry.run_model import Finished, PlannedRun, RunEnd, RunState, TaskEnd, TaskPage
-from taskfactory.registry.run_rows import Candidate
+from taskfactory.registry.context_rows import scrubbers
+from taskfactory.registry.run_context import scrubbed_failure
+from taskfactory.registry.run_model import AwaitsContext, Finished, PlannedRun, RunEnd, RunState, TaskEnd, TaskPage
+from taskfactory.registry.run_rows import Candidate, Rendering
 from taskfactory.registry.task_pages import PageLimit, read_pages
 from taskfactory.registry.transactions import Refused, in_transaction
+
+Plan = RenderedRun | AwaitsContext | Sequence[PlannedTask]
+"""Tasks alone are the plan of a run without context."""
 
 
 class RunStore:
@@ -35,7 +40,7 @@ class RunStore:
         self,
         runs: Sequence[RunInput],
         owner: str,
-        render: Callable[[RunInput], Sequence[PlannedTask]],
+        render: Callable[[RunInput], Plan],
     ) -> list[PlannedRun]:
         """Claim the runs' keys and store the plans of those that are new.
 
@@ -46,8 +51,10 @@ class RunStore:
         Args:
             runs: what is to run.
             owner: the first execution run id (a UUID) of the workflow that carries the runs.
-            render: the run's tasks; pure; called only for new runs, and again when the transaction is retried. It is
-                called inside the transaction: one that needs the database for itself would hold two connections.
+            render: the run's tasks, with the context that they were made from; or that the context has still to be
+                fetched, and `plan_claimed` will be called with them. Pure; called only for new runs, and again when the
+                transaction is retried. It is called inside the transaction: one that needs the database for itself
+                would hold two connections.
 
         Returns:
             One result per run, in their order.
@@ -65,6 +72,28 @@ class RunStore:
             else planning.repeated(asking, results[asking.admission])
             for asking in candidates
         ]
+
+    def plan_claimed(self, run: RunInput, owner: str, render: Callable[[RunInput], RenderedRun]) -> PlannedRun:
+        """Store the plan of a run that `plan` has claimed and left without tasks; the stored plan where there is one.
+
+        Args:
+            run: what was claimed.
+            owner: as for `plan`.
+            render: the run's tasks and context; what can't be rendered or stored makes the run fail.
+
+        Raises:
+            UnknownIds: the run has no row.
+            Refused: the run can't even be stored as failed.
+        """
+        asking = planning.candidate(run, owner)
+        rendered = _rendered(render, run)
+        if isinstance(rendered, AwaitsContext):
+            raise TypeError("a claimed run is planned from its context, which is fetched by now")
+        try:
+            return in_transaction(self._engine, lambda c: planning.plan_claimed(c, asking, rendered, self._page))
+        except Refused as refused:
+            error = _plan_refused(refused)
+            return in_transaction(self._engine, lambda c: planning.plan_claimed(c, asking, error, self._page))
 
     def tasks_page(self, run_id: str, from_position: int) -> TaskPage:
         """The run's tasks from a position on, as far as a page reaches.
@@ -169,11 +198,19 @@ class RunStore:
         run_id: str | None = None,
         limit: int = 50,
     ) -> list[listing.RunRow]:
-        """The newest runs that fit every filter given."""
-        return in_transaction(
-            self._engine,
-            lambda c: listing.list_runs(c, definition=definition, state=state, run_id=run_id, limit=limit),
-        )
+        """The newest runs that fit every filter given; secrets of their contexts are masked."""
+
+        def read(connection: Connection) -> list[listing.RunRow]:
+            rows = listing.list_runs(connection, definition=definition, state=state, run_id=run_id, limit=limit)
+            hidden = scrubbers(connection, [row.run_id for row in rows])
+            return [
+                row.model_copy(update={"error": scrubbed_failure(hidden[row.run_id], row.error)})
+                if row.run_id in hidden
+                else row
+                for row in rows
+            ]
+
+        return in_transaction(self._engine, read)
 
     def past_runs(self, selection: past_runs.RunSelection) -> list[past_runs.PastRun]:
         """The runs of a selection, those that started first first."""
@@ -190,21 +227,35 @@ class RunStore:
     ) -> list[listing.TaskRow]:
         """The tasks of the newest runs that fit every filter given, in the order of their plan.
 
-        `with_data` reads their params and results too, which may be large.
+        `with_data` reads their params and results too, which may be large. Secrets of the runs' contexts are masked.
         """
-        return in_transaction(
-            self._engine,
-            lambda c: listing.list_tasks(
-                c, definition=definition, state=state, run_id=run_id, limit=limit, with_data=with_data
-            ),
-        )
+
+        def read(connection: Connection) -> list[listing.TaskRow]:
+            rows = listing.list_tasks(
+                connection, definition=definition, state=state, run_id=run_id, limit=limit, with_data=with_data
+            )
+            hidden = scrubbers(connection, {row.run_id for row in rows})
+            return [
+                row.model_copy(
+                    update={
+                        "params": hidden[row.run_id].scrub(row.params),
+                        "result": hidden[row.run_id].scrub(row.result),
+                        "error": scrubbed_failure(hidden[row.run_id], row.error),
+                    }
+                )
+                if row.run_id in hidden
+                else row
+                for row in rows
+            ]
+
+        return in_transaction(self._engine, read)
 
     # --- bisecting ------------------------------------------------------------------------------------------------
 
     def _plan(
         self,
         candidates: Sequence[Candidate],
-        render: Callable[[RunInput], Sequence[PlannedTask] | Failure],
+        render: Callable[[RunInput], Rendering],
     ) -> list[PlannedRun]:
         """Plan all; when something is refused, halve until the run that has it stands alone, and store it as failed."""
         if not candidates:
@@ -215,7 +266,7 @@ class RunStore:
             if len(candidates) > 1:
                 middle = len(candidates) // 2
                 return [*self._plan(candidates[:middle], render), *self._plan(candidates[middle:], render)]
-            error = Failure(type="plan_refused", message=f"a task can't be stored: {refused.reason}")
+            error = _plan_refused(refused)
             return in_transaction(self._engine, lambda c: planning.plan(c, candidates, lambda _: error, self._page))
 
     def _finish_apart(self, ends: Sequence[TaskEnd], run_ends: Sequence[RunEnd]) -> Finished:
@@ -234,14 +285,18 @@ class RunStore:
         return result
 
 
-def _or_failure(
-    render: Callable[[RunInput], Sequence[PlannedTask]],
-) -> Callable[[RunInput], Sequence[PlannedTask] | Failure]:
-    def rendered(run: RunInput) -> Sequence[PlannedTask] | Failure:
-        try:
-            return render(run)
-        except RenderFailed as failed:
-            # A message may quote the event, lone surrogates included, which no outcome could carry.
-            return Failure(type=failed.code, message=str(failed).encode("utf-8", "backslashreplace").decode())
+def _or_failure(render: Callable[[RunInput], Plan]) -> Callable[[RunInput], Rendering]:
+    return lambda run: _rendered(render, run)
 
-    return rendered
+
+def _rendered(render: Callable[[RunInput], Plan], run: RunInput) -> Rendering:
+    try:
+        plan = render(run)
+    except RenderFailed as failed:
+        # A message may quote the event, lone surrogates included, which no outcome could carry.
+        return Failure(type=failed.code, message=str(failed).encode("utf-8", "backslashreplace").decode())
+    return plan if isinstance(plan, RenderedRun | AwaitsContext) else RenderedRun(plan)
+
+
+def _plan_refused(refused: Refused) -> Failure:
+    return Failure(type="plan_refused", message=f"a task or context value can't be stored: {refused.reason}")
