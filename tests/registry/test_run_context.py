@@ -1,6 +1,6 @@
 """Context values: stored once, planned from, shown without their secrets; runs that wait for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -42,8 +42,8 @@ def claimed(store: RunStore, run: RunInput, by: str) -> PlannedRun:
     return planned
 
 
-def with_context(*values: ContextValue) -> Callable[[RunInput], RenderedRun]:
-    return lambda run: RenderedRun([planned_task(run)], values)
+def with_context(*values: ContextValue) -> Callable[..., RenderedRun]:
+    return lambda run, _fetched=None: RenderedRun([planned_task(run)], values)
 
 
 def test_a_run_that_awaits_its_context_is_claimed_without_tasks_however_often_it_asks(
@@ -76,8 +76,22 @@ def test_a_claimed_run_is_planned_once_with_its_context(
     assert done.runs[0].status == "completed"
 
 
+def test_a_plan_is_made_from_the_stored_values(store: RunStore, contexts: RunContextStore, activity_id: str) -> None:
+    run, by = run_input(activity_id=activity_id), owner()
+    claimed(store, run, by)
+    contexts.put(run.run_id, value(given={"vip": True}))
+    seen: list[Mapping[str, Any]] = []
+
+    def render(run: RunInput, fetched: Mapping[str, Any]) -> RenderedRun:
+        seen.append(fetched)
+        return RenderedRun([planned_task(run)])
+
+    store.plan_claimed(run, by, render)
+    assert seen == [{"customer": {"vip": True}}]
+
+
 def test_a_claimed_run_whose_plan_fails_or_is_refused_has_failed(store: RunStore, activity_id: str) -> None:
-    def fails(_run: RunInput) -> RenderedRun:
+    def fails(_run: RunInput, _fetched: Mapping[str, Any]) -> RenderedRun:
         raise RenderFailed("cel_error", "tasks[0]", None, "no such key")
 
     for number, (render, kind) in enumerate(

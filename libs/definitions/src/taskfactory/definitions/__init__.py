@@ -42,7 +42,14 @@ from taskfactory.definitions.masking import MASK, Scrubber, mask, secrets_of
 from taskfactory.definitions.matching.flatten import EventTooDeep
 from taskfactory.definitions.matching.pattern import EventPattern, InvalidPattern, Mismatch
 from taskfactory.definitions.model import ActivityDefinition
-from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderedRun, render_run, render_tasks
+from taskfactory.definitions.rendering import (
+    PlannedRetry,
+    PlannedTask,
+    RenderedRun,
+    planned_retry,
+    render_run,
+    render_tasks,
+)
 from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunProgress
 from taskfactory.definitions.topic_mapping import TopicMapping
 from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_window
@@ -107,6 +114,7 @@ __all__ = [
     "outcome_id",
     "parse_definition",
     "parse_mapping",
+    "planned_retry",
     "remote_sources",
     "render_request",
     "render_run",

@@ -3,21 +3,24 @@
 Every method is one transaction (more where a value is refused), takes any number of items and may be repeated.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
 from taskfactory.definitions import PlannedTask, RenderedRun, RenderFailed, RunInput
 from taskfactory.envelope import Failure
 from taskfactory.registry import finishing, listing, past_runs, planning, reconciling, settling, task_queues
-from taskfactory.registry.context_rows import scrubbers
+from taskfactory.registry.context_rows import read_context, scrubbers
 from taskfactory.registry.run_context import scrubbed_failure
 from taskfactory.registry.run_model import AwaitsContext, Finished, PlannedRun, RunEnd, RunState, TaskEnd, TaskPage
 from taskfactory.registry.run_rows import Candidate, Rendering
 from taskfactory.registry.task_pages import PageLimit, read_pages
 from taskfactory.registry.transactions import Refused, in_transaction
+
+_T = TypeVar("_T")
 
 Plan = RenderedRun | AwaitsContext | Sequence[PlannedTask]
 """Tasks alone are the plan of a run without context."""
@@ -63,9 +66,13 @@ class RunStore:
             ValueError: the owner or an activity id is not a UUID.
             Refused: a run can't even be stored as failed.
         """
+
+        def rendering(run: RunInput) -> Rendering:
+            return _or_failure(lambda: _rendering(render(run)))
+
         candidates = [planning.candidate(run, owner) for run in runs]
         first = planning.distinct(candidates)
-        results = dict(zip(first, self._plan(list(first.values()), _or_failure(render)), strict=True))
+        results = dict(zip(first, self._plan(list(first.values()), rendering), strict=True))
         return [
             results[asking.admission]
             if first[asking.admission] is asking
@@ -73,22 +80,25 @@ class RunStore:
             for asking in candidates
         ]
 
-    def plan_claimed(self, run: RunInput, owner: str, render: Callable[[RunInput], RenderedRun]) -> PlannedRun:
+    def plan_claimed(
+        self, run: RunInput, owner: str, render: Callable[[RunInput, Mapping[str, Any]], RenderedRun]
+    ) -> PlannedRun:
         """Store the plan of a run that `plan` has claimed and left without tasks; the stored plan where there is one.
 
         Args:
             run: what was claimed.
             owner: as for `plan`.
-            render: the run's tasks and context; what can't be rendered or stored makes the run fail.
+            render: the run's tasks and context, from the values that were stored for it, by name; what can't be
+                rendered or stored makes the run fail.
 
         Raises:
             UnknownIds: the run has no row.
             Refused: the run can't even be stored as failed.
         """
         asking = planning.candidate(run, owner)
-        rendered = _rendered(render, run)
-        if isinstance(rendered, AwaitsContext):
-            raise TypeError("a claimed run is planned from its context, which is fetched by now")
+        stored = in_transaction(self._engine, lambda c: read_context(c, run.run_id))
+        fetched = {each.name: each.value for each in stored}
+        rendered = _or_failure(lambda: render(run, fetched))
         try:
             return in_transaction(self._engine, lambda c: planning.plan_claimed(c, asking, rendered, self._page))
         except Refused as refused:
@@ -285,17 +295,16 @@ class RunStore:
         return result
 
 
-def _or_failure(render: Callable[[RunInput], Plan]) -> Callable[[RunInput], Rendering]:
-    return lambda run: _rendered(render, run)
+def _rendering(plan: Plan) -> RenderedRun | AwaitsContext:
+    return plan if isinstance(plan, RenderedRun | AwaitsContext) else RenderedRun(plan)
 
 
-def _rendered(render: Callable[[RunInput], Plan], run: RunInput) -> Rendering:
+def _or_failure(render: Callable[[], _T]) -> _T | Failure:
     try:
-        plan = render(run)
+        return render()
     except RenderFailed as failed:
         # A message may quote the event, lone surrogates included, which no outcome could carry.
         return Failure(type=failed.code, message=str(failed).encode("utf-8", "backslashreplace").decode())
-    return plan if isinstance(plan, RenderedRun | AwaitsContext) else RenderedRun(plan)
 
 
 def _plan_refused(refused: Refused) -> Failure:

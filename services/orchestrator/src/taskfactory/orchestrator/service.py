@@ -13,6 +13,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from taskfactory.envelope.kafka import EnvelopeProducer
 from taskfactory.orchestrator.activities import RunActivities
+from taskfactory.orchestrator.context.wiring import ContextSources
 from taskfactory.orchestrator.leader import Leader
 from taskfactory.orchestrator.publisher import OutcomePublisher
 from taskfactory.orchestrator.registry_watch import RegistryWatch
@@ -22,6 +23,8 @@ from taskfactory.registry import DefinitionStore, RunStore, open_engine
 from taskfactory.runtime import Shared
 
 LEADER_CONNECTIONS: Final = 3
+CONTEXT_THREADS: Final = 4
+"""Threads, and database connections, for the registry's part in fetching context; sources themselves hold none."""
 
 log = structlog.get_logger("taskfactory.orchestrator")
 
@@ -43,28 +46,47 @@ class Orchestrator:
         if client is None:
             return
         engine = open_engine(
-            settings.database_url.get_secret_value(), pool_size=settings.max_concurrent_steps + LEADER_CONNECTIONS
+            settings.database_url.get_secret_value(),
+            pool_size=settings.max_concurrent_steps + LEADER_CONNECTIONS + CONTEXT_THREADS,
         )
         publisher = OutcomePublisher(lambda: EnvelopeProducer(settings.producer_config()), settings)
         executor = ThreadPoolExecutor(settings.max_concurrent_steps, thread_name_prefix="step")
+        sources = ContextSources(engine, settings, CONTEXT_THREADS)
         try:
-            await self._work(shared, client, engine, publisher, executor)
+            await self._work(shared, client, engine, publisher, executor=executor, sources=sources)
         finally:
+            await sources.close()
             executor.shutdown(wait=False, cancel_futures=True)
             await asyncio.to_thread(publisher.close, 0)
             engine.dispose()
 
-    async def _work(
-        self, shared: Shared, client: Client, engine: Engine, publisher: OutcomePublisher, executor: ThreadPoolExecutor
+    async def _work(  # noqa: PLR0913 -- what `run` opens and closes
+        self,
+        shared: Shared,
+        client: Client,
+        engine: Engine,
+        publisher: OutcomePublisher,
+        *,
+        executor: ThreadPoolExecutor,
+        sources: ContextSources,
     ) -> None:
         settings = self.settings
         store = RunStore(engine)
         activities = RunActivities(store, DefinitionStore(engine), publisher, client, settings)
+        context = sources.activities(activities.version)
         worker = Worker(
             client,
             task_queue=settings.orchestrator_queue,
             workflows=[RunActivityWorkflow],
-            activities=[activities.plan, activities.tasks_page, activities.finish, activities.observe_child],
+            activities=[
+                activities.plan,
+                activities.plan_from_context,
+                activities.tasks_page,
+                activities.finish,
+                activities.observe_child,
+                context.fetch_context,
+                context.give_up_context,
+            ],
             activity_executor=executor,
             # The one workflow is ours, reads neither clock nor environment, and its histories are replayed by the
             # tests; the sandbox would import it anew for every run (docs/adr/0005).
