@@ -78,13 +78,23 @@ def test_of_the_ticks_that_were_missed_those_fire_that_the_policy_names_whatever
         ("allow_all", Fire()),
     ],
 )
-@pytest.mark.parametrize("kind", ["scheduled", "backfill", "manual"])
+@pytest.mark.parametrize("tick", [Tick("scheduled", TEN), Tick("manual", manual_key="k")])
 def test_an_open_run_stands_in_the_way_as_the_overlap_policy_says(
-    overlap: str, expected: TickDecision, kind: str
+    overlap: str, expected: TickDecision, tick: Tick
 ) -> None:
-    tick = Tick("manual", manual_key="k") if kind == "manual" else Tick(kind, TEN)  # type: ignore[arg-type]
     assert decide(tick, trigger(overlap), Standing(open_runs=1), TEN) == expected
     assert decide(tick, trigger(overlap), Standing(open_runs=1), TEN, respect_overlap=False) == Fire()
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+@pytest.mark.parametrize("standing", [Standing(open_runs=1), Standing(ahead=1, behind=2)])
+def test_the_ticks_of_a_backfill_run_one_after_the_other_unless_all_may_run_at_once(
+    overlap: str, standing: Standing
+) -> None:
+    expected = Fire() if overlap == "allow_all" else Wait()
+    assert decide(Tick("backfill", TEN), trigger(overlap), standing, TEN) == expected
+    assert decide(Tick("backfill", TEN), trigger(overlap), Standing(behind=3), TEN) == Fire()
+    assert decide(Tick("backfill", TEN), trigger(overlap), standing, TEN, respect_overlap=False) == Fire()
 
 
 def test_a_second_tick_does_not_wait_where_one_may() -> None:

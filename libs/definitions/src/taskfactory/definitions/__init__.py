@@ -1,6 +1,14 @@
 """Activity definitions: model, matching, expressions, templates, dedupe keys. Pure."""
 
 from taskfactory.definitions.calendar import next_ticks
+from taskfactory.definitions.context_sources import (
+    HttpContext,
+    PluginContext,
+    RemoteSource,
+    RunsContext,
+    SqlContext,
+)
+from taskfactory.definitions.context_values import ContextValue, context_values, remote_sources
 from taskfactory.definitions.cron_trigger import CronTrigger, MisfirePolicy, Overlap
 from taskfactory.definitions.dedupe import (
     DedupeKey,
@@ -18,6 +26,7 @@ from taskfactory.definitions.definition_set import (
     RegisteredDefinition,
     Verdict,
 )
+from taskfactory.definitions.differences import ChangeKind, DocumentChange, diff_documents
 from taskfactory.definitions.errors import DefinitionError, InvalidDefinitions
 from taskfactory.definitions.explaining import (
     Disabled,
@@ -28,6 +37,8 @@ from taskfactory.definitions.explaining import (
     WhenFalse,
     explain,
 )
+from taskfactory.definitions.filling import RenderFailed, fill
+from taskfactory.definitions.http_request import HttpRequest, render_request
 from taskfactory.definitions.ids import outcome_id, run_id_in_generation, task_id, workflow_id
 from taskfactory.definitions.loading import (
     Documents,
@@ -38,10 +49,18 @@ from taskfactory.definitions.loading import (
     trusted_definition,
 )
 from taskfactory.definitions.mapping import MappingFailed, RecordParts, map_record
+from taskfactory.definitions.masking import MASK, Scrubber, mask, secrets_of
 from taskfactory.definitions.matching.flatten import EventTooDeep
 from taskfactory.definitions.matching.pattern import EventPattern, InvalidPattern, Mismatch
 from taskfactory.definitions.model import ActivityDefinition, EventTrigger
-from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderFailed, render_tasks
+from taskfactory.definitions.rendering import (
+    PlannedRetry,
+    PlannedTask,
+    RenderedRun,
+    planned_retry,
+    render_run,
+    render_tasks,
+)
 from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunKind, RunProgress
 from taskfactory.definitions.schedule_spec import CalendarSpec, IntervalSpec, Range, ScheduleSpec, nominal_text
 from taskfactory.definitions.tick_decision import (
@@ -75,6 +94,7 @@ from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_
 
 __all__ = [
     "GRACE",
+    "MASK",
     "RUN_WORKFLOW",
     "SCHEDULE",
     "TICK",
@@ -82,6 +102,8 @@ __all__ = [
     "TICK_WORKFLOW",
     "ActivityDefinition",
     "CalendarSpec",
+    "ChangeKind",
+    "ContextValue",
     "CronTrigger",
     "DedupeKey",
     "DedupeKeyMissing",
@@ -89,6 +111,7 @@ __all__ = [
     "DefinitionError",
     "DefinitionSet",
     "Disabled",
+    "DocumentChange",
     "Documents",
     "Duplicate",
     "EvaluationFailed",
@@ -100,6 +123,8 @@ __all__ = [
     "Fire",
     "FireAfter",
     "FiresBySchedule",
+    "HttpContext",
+    "HttpRequest",
     "IntervalSpec",
     "InvalidDefinitions",
     "InvalidPattern",
@@ -114,16 +139,22 @@ __all__ = [
     "Overlap",
     "PlannedRetry",
     "PlannedTask",
+    "PluginContext",
     "Range",
     "RecordParts",
     "RegisteredDefinition",
+    "RemoteSource",
     "RenderFailed",
+    "RenderedRun",
     "RunInput",
     "RunKind",
     "RunProgress",
+    "RunsContext",
     "ScheduleSpec",
+    "Scrubber",
     "Skip",
     "SkipReason",
+    "SqlContext",
     "Standing",
     "Tick",
     "TickDecision",
@@ -133,23 +164,32 @@ __all__ = [
     "Verdict",
     "Wait",
     "WhenFalse",
+    "context_values",
     "decide_window",
+    "diff_documents",
     "event_identity",
     "event_moment",
     "event_occurrence",
     "explain",
+    "fill",
     "load_definitions",
     "load_documents",
     "map_record",
+    "mask",
     "next_ticks",
     "nominal_text",
     "outcome_id",
     "parse_definition",
     "parse_mapping",
+    "planned_retry",
+    "remote_sources",
+    "render_request",
+    "render_run",
     "render_tasks",
     "run_id_in_generation",
     "schedule_id",
     "schedule_source",
+    "secrets_of",
     "task_id",
     "tick_event",
     "tick_run_input",

@@ -10,7 +10,8 @@ Three questions, in this order; each is asked of a tick once, but for the last, 
    a missed tick is skipped if the one after it is missed too. Whoever is asked first does not matter, since each answer
    follows from the calendar and the clock alone.
 3. Is a run of the definition open? Then the overlap policy says what happens, to missed ticks as to any other, and to
-   triggers and backfills too, unless whoever asked wants it otherwise.
+   triggers too, unless whoever asked wants it otherwise. A backfill is there to leave nothing out, so unless all may
+   run at once (`allow_all`), its ticks run one after the other, and end nothing that is under way.
 """
 
 from dataclasses import dataclass
@@ -88,6 +89,11 @@ class Standing:
     behind: int = 0
     """Ticks that wait, and came after this one."""
 
+    @property
+    def is_free(self) -> bool:
+        """Whether a tick may fire that waits for those before it."""
+        return not self.open_runs and not self.ahead
+
 
 def decide(  # noqa: PLR0913 -- what is known of a tick
     tick: Tick,
@@ -112,7 +118,9 @@ def decide(  # noqa: PLR0913 -- what is known of a tick
         return Skip(out_of_force)
     if not waited and (missed := _missed(tick, trigger, now)) is not None:
         return Skip(missed)
-    return _beside_others(trigger, standing, waited=waited) if respect_overlap else Fire()
+    if not respect_overlap or trigger.overlap == "allow_all":
+        return Fire()
+    return _in_turn(standing) if tick.kind == "backfill" else _beside_others(trigger, standing, waited=waited)
 
 
 def is_missed(due: datetime, now: datetime) -> bool:
@@ -159,14 +167,15 @@ def _missed(tick: Tick, trigger: CronTrigger, now: datetime) -> SkipReason | Non
             assert_never(trigger.misfire.policy)
 
 
+def _in_turn(standing: Standing) -> TickDecision:
+    return Fire() if standing.is_free else Wait()
+
+
 def _beside_others(trigger: CronTrigger, standing: Standing, *, waited: bool) -> TickDecision:  # noqa: PLR0911
-    if trigger.overlap == "allow_all":
-        return Fire()
     if trigger.overlap in {"cancel_other", "terminate_other"} and standing.behind:
         # The tick after it ends whatever this one would start.
         return Skip(SkipReason.OVERLAP)
-    alone = not standing.open_runs and not standing.ahead
-    if alone:
+    if standing.is_free:
         return Fire()
     match trigger.overlap:
         case "skip":
@@ -181,5 +190,7 @@ def _beside_others(trigger: CronTrigger, standing: Standing, *, waited: bool) ->
             return FireAfter("cancel")
         case "terminate_other":
             return FireAfter("terminate")
+        case "allow_all":
+            return Fire()
         case _:
             assert_never(trigger.overlap)

@@ -1,102 +1,53 @@
 """What `taskfactory explain` found, as people and programs read it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import typer
 
 from taskfactory.cli.output import Output, Table, counted, show
-from taskfactory.intake import DeadLetter, NoEvent, ReadEvent, ReadResult, Record
+from taskfactory.intake import DeadLetter, NoEvent, ReadEvent
+from taskfactory.intake.explaining import Explained, Question
 from taskfactory.intake.explanation import Answered
+from taskfactory.intake.explanation_values import explanation_value
 
 SHORT: Final = 20
 """So many definitions are shown whatever they say; of more, those of other types are only counted."""
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is to be explained."""
-
-    record: Record
-    topic: str | None
-    """None when nobody said where the event would be read."""
-    placed: bool
-    """The record is in Kafka; otherwise it comes from a file."""
-
-    @property
-    def title(self) -> str:
-        """How the record is called in sentences."""
-        record = self.record
-        return f"record {record.topic}/{record.partition}/{record.offset}" if self.placed else "the event"
-
-
-@dataclass(frozen=True)
-class Found:
-    """What there is to say."""
-
-    reading: ReadResult
-    answers: Sequence[Answered] = ()
-    """Every definition's, if there is an event."""
-    resolution: str | None = None
-    """How the dead letter of the record itself was resolved, if it was."""
-
-
-def tell(question: Question, found: Found, output: Output, *, everything: bool) -> None:
+def tell(question: Question, explained: Explained, output: Output, *, everything: bool) -> None:
     """Print the answers to standard output, those that take the event first.
 
     Args:
         question: what was asked.
-        found: what there is to say.
+        explained: what there is to say.
         output: the format asked for.
         everything: definitions of other event types too, however many there are.
     """
-    match found.reading:
+    if output is not Output.TABLE:
+        show(output, Table((), ()), explanation_value(question, explained))
+        return
+    match explained.reading:
         case ReadEvent() as read:
-            _show(question, read, found.answers, output, everything=everything)
+            _show(question, read, explained.answers, everything=everything)
         case DeadLetter() as letter:
-            _show_unreadable(question, letter, found.resolution, output)
+            _show_unreadable(question, letter, explained.resolution)
         case NoEvent():
-            value = {**_described(question), "passed_over": True, "definitions": []}
-            sentence = f"{question.title} is no event, says the topic's mapping: nothing follows from it."
-            _show_sentences([sentence], value, output)
+            typer.echo(f"{question.title} is no event, says the topic's mapping: nothing follows from it.")
 
 
-def _show_unreadable(question: Question, letter: DeadLetter, resolution: str | None, output: Output) -> None:
-    told = {
-        "reason": letter.reason,
-        "message": letter.message,
-        "letter": letter.id if question.placed else None,
-        "resolution": resolution,
-    }
+def _show_unreadable(question: Question, letter: DeadLetter, resolution: str | None) -> None:
     where = question.title if question.placed else "the file"
     outcome = "a dead letter" if question.placed else "it would be a dead letter"
-    sentences = [
-        f"{where} holds no event that can be read: {outcome}, whatever is defined.",
-        f"{letter.reason}: {letter.message}",
-    ]
+    typer.echo(f"{where} holds no event that can be read: {outcome}, whatever is defined.")
+    typer.echo(f"{letter.reason}: {letter.message}")
     if question.placed:
         resolved = f" ({resolution})" if resolution else ""
-        sentences.append(f"letter: {letter.id}{resolved}; `taskfactory dlq show {letter.id}` says what to do")
-    _show_sentences(sentences, {**_described(question), "dead_lettered": told, "definitions": []}, output)
+        typer.echo(f"letter: {letter.id}{resolved}; `taskfactory dlq show {letter.id}` says what to do")
 
 
-def _show_sentences(sentences: Sequence[str], value: dict[str, Any], output: Output) -> None:
-    if output is not Output.TABLE:
-        show(output, Table((), ()), value)
-        return
-    for sentence in sentences:
-        typer.echo(sentence)
-
-
-def _show(
-    question: Question, read: ReadEvent, answers: Sequence[Answered], output: Output, *, everything: bool
-) -> None:
+def _show(question: Question, read: ReadEvent, answers: Sequence[Answered], *, everything: bool) -> None:
     ordered = sorted(answers, key=lambda item: (*item.distance, item.registered.definition.name))
-    if output is not Output.TABLE:
-        values = {**_described(question, read), "definitions": [_value(item, question) for item in ordered]}
-        show(output, Table((), ()), values)
-        return
     envelope = read.envelope
     subject = f", subject {envelope.subject}" if envelope.subject else ""
     typer.echo(f"{question.title}: {envelope.type} {envelope.id} of {envelope.source}{subject}")
@@ -105,7 +56,7 @@ def _show(
     shown = ordered if everything or len(ordered) <= SHORT else [item for item in ordered if not item.of_another_type]
     if shown:
         typer.echo("")
-        show(output, _table(shown), [])
+        show(Output.TABLE, _table(shown), [])
     hidden = len(ordered) - len(shown)
     if hidden:
         want = "wants" if hidden == 1 else "want"
@@ -126,34 +77,3 @@ def _table(answers: Sequence[Answered]) -> Table:
             for item in answers
         ],
     )
-
-
-def _described(question: Question, read: ReadEvent | None = None) -> dict[str, Any]:
-    record = question.record
-    described: dict[str, Any] = {"topic": question.topic}
-    if question.placed:
-        described |= {"partition": record.partition, "offset": record.offset, "timestamp": record.timestamp}
-    if read is not None:
-        envelope = read.envelope
-        described["event"] = {
-            "source": envelope.source,
-            "id": envelope.id,
-            "type": envelope.type,
-            "subject": envelope.subject,
-        }
-    return described
-
-
-def _value(item: Answered, question: Question) -> dict[str, Any]:
-    return {
-        "name": item.registered.definition.name,
-        "version": item.registered.version or None,
-        "answer": item.answer.value,
-        "sentence": item.sentence,
-        "run_id": item.run.run_id if item.run else None,
-        "held_by": item.held_by.run_id if item.held_by else None,
-        "reason": item.letter.reason if item.letter else None,
-        "letter": item.letter.id if item.letter and question.placed else None,
-        "resolution": item.resolution,
-        "mismatches": [mismatch._asdict() for mismatch in item.mismatches],
-    }

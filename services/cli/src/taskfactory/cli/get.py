@@ -17,8 +17,6 @@ from taskfactory.cli.output import Output, OutputOption, Table, show
 from taskfactory.cli.settings import CliSettings
 from taskfactory.envelope import Failure
 from taskfactory.registry import (
-    DefinitionRow,
-    DefinitionState,
     DefinitionStore,
     RunRow,
     RunState,
@@ -88,7 +86,7 @@ def get(  # noqa: PLR0913 -- one parameter per option
 
 def _show_definitions(engine: Engine, name: str | None, output: Output) -> None:
     store = DefinitionStore(engine)
-    rows = store.list(name)
+    rows = store.list(name, deleted=name is not None)
     if name is not None and not rows:
         definition_named(engine, name)
     table = Table(
@@ -97,7 +95,7 @@ def _show_definitions(engine: Engine, name: str | None, output: Output) -> None:
             (
                 row.name,
                 str(row.version),
-                definition_state(row),
+                row.state,
                 row.trigger_type,
                 row.dedupe_key_strategy,
                 moment(row.updated_at),
@@ -107,7 +105,7 @@ def _show_definitions(engine: Engine, name: str | None, output: Output) -> None:
             for row in rows
         ],
     )
-    values = [{**asdict(row), "state": definition_state(row)} for row in rows]
+    values = [asdict(row) for row in rows]
     if name is not None and output is not Output.TABLE:
         for value in values:
             value["definition"] = store.version(value["id"], value["version"]).definition.to_dict()
@@ -221,13 +219,6 @@ def tasks_table(rows: Sequence[TaskRow]) -> Table:
             for row in rows
         ],
     )
-
-
-def definition_state(row: DefinitionRow) -> DefinitionState:
-    """Whether it takes events, and starts something for them."""
-    if not row.enabled:
-        return "disabled"
-    return "paused" if row.paused else "enabled"
 
 
 def reason(error: Failure | None) -> str:

@@ -42,7 +42,7 @@ SAID: Final = {
     "already_started": "already started",
     "would_start": "would start",
     "newer": "skipped",
-    "not_failed": "not failed",
+    "not_ended": "still running",
     "gone": "gone",
     "disabled": "disabled",
     "refused": "refused",
@@ -60,7 +60,9 @@ def runs() -> None:
 @app.command()
 def rerun(  # noqa: PLR0913 -- one parameter per option
     *,
-    run: Annotated[list[str] | None, typer.Option("--run", help="The failed run with this id; repeatable.")] = None,
+    run: Annotated[
+        list[str] | None, typer.Option("--run", help="The run with this id, however it ended; repeatable.")
+    ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All failed runs, as far as the other options say.")] = False,
     definition: OnlyDefinition = None,
     since: Since = None,
@@ -134,7 +136,7 @@ async def _rerun_all(
             return events[0]
 
         rerunner = Rerunner(
-            {row.id: row for row in definitions.list()},
+            {row.id: row for row in definitions.list(deleted=True)},
             definitions=definitions,
             dedupe=DedupeStore(engine),
             client=client,
