@@ -14,6 +14,7 @@ from taskfactory.registry.dedupe_store import DedupeStore
 from taskfactory.registry.definition_errors import (
     DuplicateNames,
     NoShadow,
+    NoShadowMappings,
     UnknownDefinition,
     UnknownNames,
     UnknownVersion,
@@ -134,6 +135,7 @@ __all__ = [
     "NameTaken",
     "NewerRun",
     "NoShadow",
+    "NoShadowMappings",
     "OpenQueue",
     "OpenRun",
     "OpenTasks",
