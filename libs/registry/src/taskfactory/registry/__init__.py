@@ -62,14 +62,8 @@ from taskfactory.registry.run_pages import RunFilter, RunKind, RunPlace, TaskFil
 from taskfactory.registry.run_store import RunStore
 from taskfactory.registry.schedule_states import ScheduleChanges, Scheduled, ScheduleStates
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
-from taskfactory.registry.shadow_matches import (
-    Comparison,
-    ShadowExample,
-    ShadowMatch,
-    ShadowMatches,
-    ShadowReport,
-    ShadowVerdict,
-)
+from taskfactory.registry.shadow_matches import ShadowMatch, ShadowMatches, ShadowVerdict
+from taskfactory.registry.shadow_reports import Comparison, ShadowExample, ShadowReport
 from taskfactory.registry.stored_text import readable_key
 from taskfactory.registry.task_pages import PageLimit
 from taskfactory.registry.task_queues import OpenQueue, QueueCheck, QueueKind, QueueState
