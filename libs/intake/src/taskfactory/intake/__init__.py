@@ -155,6 +155,7 @@ __all__ = [
     "Disposer",
     "Disposition",
     "DispositionKind",
+    "DocumentSettings",
     "Earliest",
     "EventReader",
     "History",

@@ -59,6 +59,7 @@ class RunActivities:
         self._publisher = publisher
         self._client = client
         self._max_params_bytes = settings.max_params_bytes
+        self._limits = settings.run_limits
         # A version never changes, so it never has to be read twice.
         self._version = lru_cache(VERSIONS_CACHED)(definitions.version)
 
@@ -86,7 +87,7 @@ class RunActivities:
             raise RenderFailed("unknown_definition", "activity", None, str(unknown)) from unknown
         except InvalidDefinitions as invalid:
             raise RenderFailed("invalid_definition", "activity", None, str(invalid)) from invalid
-        tasks = render_tasks(registered.definition, run.event, run_id=run.run_id)
+        tasks = render_tasks(registered.definition, run.event, run_id=run.run_id, limits=self._limits)
         for task in tasks:
             size = len(to_json(task.params))
             if size > self._max_params_bytes:
