@@ -1,5 +1,6 @@
 """Activity definitions: model, matching, expressions, templates, dedupe keys. Pure."""
 
+from taskfactory.definitions.calendar import next_ticks
 from taskfactory.definitions.context_sources import (
     HttpContext,
     PluginContext,
@@ -56,6 +57,15 @@ from taskfactory.definitions.model import ActivityDefinition, EventTrigger
 from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderedRun, render_run, render_tasks
 from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunKind, RunProgress
 from taskfactory.definitions.schedule_spec import CalendarSpec, IntervalSpec, Range, ScheduleSpec, nominal_text
+from taskfactory.definitions.tick_decision import (
+    GRACE,
+    Fire,
+    FireAfter,
+    Skip,
+    SkipReason,
+    TickDecision,
+    Wait,
+)
 from taskfactory.definitions.tick_request import (
     SCHEDULE,
     TICK_WORKFLOW,
@@ -77,6 +87,7 @@ from taskfactory.definitions.topic_mapping import TopicMapping
 from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_window
 
 __all__ = [
+    "GRACE",
     "MASK",
     "RUN_WORKFLOW",
     "SCHEDULE",
@@ -104,6 +115,8 @@ __all__ = [
     "EventTrigger",
     "Explanation",
     "Filtered",
+    "Fire",
+    "FireAfter",
     "FiresBySchedule",
     "HttpContext",
     "HttpRequest",
@@ -135,13 +148,17 @@ __all__ = [
     "RunsContext",
     "ScheduleSpec",
     "Scrubber",
+    "Skip",
+    "SkipReason",
     "SqlContext",
     "Standing",
     "Tick",
+    "TickDecision",
     "TickKind",
     "TickRequest",
     "TopicMapping",
     "Verdict",
+    "Wait",
     "WhenFalse",
     "context_values",
     "decide_window",
@@ -155,6 +172,7 @@ __all__ = [
     "load_documents",
     "map_record",
     "mask",
+    "next_ticks",
     "nominal_text",
     "outcome_id",
     "parse_definition",

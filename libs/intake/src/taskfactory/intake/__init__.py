@@ -5,6 +5,11 @@ Reading order: `reading` (the event in a record), `decisions` (what follows from
 and `letters` (what was), `disposer` (one record, decided and disposed of), `redrive`, `replay` and `reruns`.
 """
 
+from taskfactory.intake.cancelling import (
+    Canceller,
+    NoSuchRun,
+    RunEnded,
+)
 from taskfactory.intake.dead_letter_topic import (
     DeadLetterSink,
     KafkaDeadLetters,
@@ -105,6 +110,7 @@ from taskfactory.intake.redrive import (
     GONE,
     Redriven,
     Redriver,
+    definition_id,
     redrive_all,
 )
 from taskfactory.intake.rehearsal import (
@@ -127,6 +133,9 @@ from taskfactory.intake.schema_registry import (
 from taskfactory.intake.settings import (
     IntakeSettings,
 )
+from taskfactory.intake.shadows import (
+    shadow_matches,
+)
 from taskfactory.intake.starter import (
     PAYLOAD_STORAGE,
     Refused,
@@ -146,6 +155,7 @@ __all__ = [
     "AtOffset",
     "AtTime",
     "BeforeActivation",
+    "Canceller",
     "DeadLetter",
     "DeadLetterSink",
     "Decided",
@@ -173,6 +183,7 @@ __all__ = [
     "Listing",
     "NoEvent",
     "NoLetter",
+    "NoSuchRun",
     "NotNarrowed",
     "OffsetRange",
     "Pace",
@@ -195,6 +206,7 @@ __all__ = [
     "RerunResult",
     "Rerunner",
     "ResolvedAlready",
+    "RunEnded",
     "Span",
     "Start",
     "StartRun",
@@ -210,6 +222,7 @@ __all__ = [
     "decide",
     "decision_of",
     "decisions_of",
+    "definition_id",
     "in_parallel",
     "load_in_force",
     "new_request_id",
@@ -222,4 +235,5 @@ __all__ = [
     "record_from_message",
     "redrive_all",
     "schema_registry",
+    "shadow_matches",
 ]

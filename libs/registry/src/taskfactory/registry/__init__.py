@@ -54,9 +54,22 @@ from taskfactory.registry.run_model import (
 )
 from taskfactory.registry.run_pages import RunFilter, RunKind, RunPlace, TaskFilter, TaskPlace
 from taskfactory.registry.run_store import RunStore
+from taskfactory.registry.schedule_states import ScheduleChanges, Scheduled, ScheduleStates
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
+from taskfactory.registry.shadow_matches import (
+    Comparison,
+    ShadowExample,
+    ShadowMatch,
+    ShadowMatches,
+    ShadowReport,
+    ShadowVerdict,
+)
+from taskfactory.registry.stored_text import readable_key
 from taskfactory.registry.task_pages import PageLimit
 from taskfactory.registry.task_queues import OpenQueue, QueueCheck, QueueKind, QueueState
+from taskfactory.registry.tick_evidence import ScheduleLine, TickEvidence, TickFact, UndecidedRun
+from taskfactory.registry.tick_rows import AskedTick, DecidedTick, Decision, TickRow, UnknownActivity
+from taskfactory.registry.ticks import TickStore
 from taskfactory.registry.topic_mapping_store import MappingChanges, TopicMappingRow
 from taskfactory.registry.transactions import Refused
 
@@ -66,6 +79,7 @@ __all__ = [
     "ApiKey",
     "ApiKeys",
     "Applied",
+    "AskedTick",
     "AuditEntry",
     "AuditFilter",
     "AuditLine",
@@ -75,7 +89,10 @@ __all__ = [
     "Claim",
     "ClaimKeys",
     "ClaimedRun",
+    "Comparison",
     "DeadLetterResolutions",
+    "DecidedTick",
+    "Decision",
     "DedupeStore",
     "DefinitionChanges",
     "DefinitionListener",
@@ -138,7 +155,16 @@ __all__ = [
     "RunSelection",
     "RunState",
     "RunStore",
+    "ScheduleChanges",
+    "ScheduleLine",
+    "ScheduleStates",
+    "Scheduled",
     "SchemaMismatch",
+    "ShadowExample",
+    "ShadowMatch",
+    "ShadowMatches",
+    "ShadowReport",
+    "ShadowVerdict",
     "ShownTaskState",
     "StoredAnswer",
     "StoredTask",
@@ -148,7 +174,13 @@ __all__ = [
     "TaskPlace",
     "TaskRow",
     "TaskState",
+    "TickEvidence",
+    "TickFact",
+    "TickRow",
+    "TickStore",
     "TopicMappingRow",
+    "UndecidedRun",
+    "UnknownActivity",
     "UnknownDefinition",
     "UnknownIds",
     "UnknownKeys",
@@ -162,5 +194,6 @@ __all__ = [
     "migrate",
     "next_revision",
     "open_engine",
+    "readable_key",
     "require_schema",
 ]

@@ -16,7 +16,21 @@ from taskfactory.admin.calling import request_id_of
 from taskfactory.admin.idempotency import Answers
 from taskfactory.admin.journal import Journal
 from taskfactory.admin.problems import Problem
-from taskfactory.admin.routers import audit_trail, me
+from taskfactory.admin.routers import (
+    apply,
+    audit_trail,
+    dead_letters,
+    dedupe,
+    definitions,
+    explain,
+    keys,
+    lifecycle,
+    mappings,
+    me,
+    runs,
+    tasks,
+    versions,
+)
 from taskfactory.admin.routing import ApiRouter, Gate, api_routes
 from taskfactory.admin.services import Services
 from taskfactory.admin.troubles import as_problem
@@ -25,7 +39,18 @@ from taskfactory.registry import IdempotencyKeys
 ROUTERS: Final[Sequence[ApiRouter]] = (
     openapi.router,
     me.router,
+    definitions.router,
+    lifecycle.router,
+    versions.router,
+    apply.router,
+    mappings.router,
+    keys.router,
     audit_trail.router,
+    runs.router,
+    tasks.router,
+    dead_letters.router,
+    explain.router,
+    dedupe.router,
 )
 """All of them; a new one is added here. The order decides where two paths fit one request."""
 
@@ -43,6 +68,7 @@ def build_app(services: Services, authenticator: Authenticator, routers: Sequenc
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         exception_handlers={HTTPException: _no_route},
     )
     for router in routers:

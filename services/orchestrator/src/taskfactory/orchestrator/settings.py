@@ -30,6 +30,8 @@ class OrchestratorSettings(ProcessSettings, KafkaSettings, DatabaseSettings, Tem
     """Seconds between two looks of the reconciler at executions that ended badly."""
     reconcile_grace: float = Field(60.0, ge=0)
     """Seconds for which an open run is left alone before its execution is looked up."""
+    schedules_interval: float = Field(10.0, gt=0)
+    """Seconds between two comparisons of Temporal's schedules with the definitions; changes are seen to at once."""
     queue_check_interval: float = Field(5.0, gt=0)
     """Seconds between two looks at which task queues have workers."""
     runs_retention_days: int = Field(90, ge=1)
