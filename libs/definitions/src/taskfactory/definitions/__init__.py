@@ -54,7 +54,14 @@ from taskfactory.definitions.masking import MASK, Scrubber, mask, secrets_of
 from taskfactory.definitions.matching.flatten import EventTooDeep
 from taskfactory.definitions.matching.pattern import EventPattern, InvalidPattern, Mismatch
 from taskfactory.definitions.model import ActivityDefinition, EventTrigger
-from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderedRun, render_run, render_tasks
+from taskfactory.definitions.rendering import (
+    PlannedRetry,
+    PlannedTask,
+    RenderedRun,
+    planned_retry,
+    render_run,
+    render_tasks,
+)
 from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunKind, RunProgress
 from taskfactory.definitions.schedule_spec import CalendarSpec, IntervalSpec, Range, ScheduleSpec, nominal_text
 from taskfactory.definitions.tick_decision import (
@@ -177,6 +184,7 @@ __all__ = [
     "outcome_id",
     "parse_definition",
     "parse_mapping",
+    "planned_retry",
     "remote_sources",
     "render_request",
     "render_run",

@@ -40,6 +40,7 @@ from taskfactory.intake.disposition import (
     Disposition,
     DispositionKind,
 )
+from taskfactory.intake.document_settings import DocumentSettings
 from taskfactory.intake.history import (
     History,
     OffsetRange,

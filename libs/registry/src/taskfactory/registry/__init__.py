@@ -8,6 +8,7 @@ from taskfactory.registry.api_keys import ApiKey, ApiKeys, FoundKey, IssuedKey, 
 from taskfactory.registry.applied import Action, Applied
 from taskfactory.registry.audit_trail import AuditEntry, AuditFilter, AuditLine, AuditTrail
 from taskfactory.registry.claims import LedgerKey
+from taskfactory.registry.context_rows import ContextState, StoredContext
 from taskfactory.registry.dead_letter_resolutions import DeadLetterResolutions, Resolution, ResolutionKind
 from taskfactory.registry.dedupe_store import DedupeStore
 from taskfactory.registry.definition_errors import (
@@ -22,6 +23,7 @@ from taskfactory.registry.definition_lifecycle import Expected
 from taskfactory.registry.definition_listener import DefinitionListener
 from taskfactory.registry.definition_rows import DefinitionRow, DefinitionVersion
 from taskfactory.registry.definition_store import DefinitionStore
+from taskfactory.registry.earlier_runs import EarlierRuns, ResultsTooLarge
 from taskfactory.registry.engine import open_engine
 from taskfactory.registry.evidence import ClaimKeys, Evidence, RunFact, claim_keys
 from taskfactory.registry.finishing import UnknownIds
@@ -35,9 +37,11 @@ from taskfactory.registry.past_runs import PastRun, RunSelection
 from taskfactory.registry.present import DefinitionState
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
 from taskfactory.registry.revisions import next_revision
+from taskfactory.registry.run_context import RunContextStore, ShownContext, scrubber_of
 from taskfactory.registry.run_details import RerunLink, RunDetail
 from taskfactory.registry.run_end import OpenTasks
 from taskfactory.registry.run_model import (
+    AwaitsContext,
     EndedRun,
     EndedTask,
     EventAttributes,
@@ -47,6 +51,7 @@ from taskfactory.registry.run_model import (
     RunContext,
     RunEnd,
     RunState,
+    SourceToFetch,
     StoredTask,
     TaskEnd,
     TaskPage,
@@ -84,12 +89,14 @@ __all__ = [
     "AuditFilter",
     "AuditLine",
     "AuditTrail",
+    "AwaitsContext",
     "ByHand",
     "Cause",
     "Claim",
     "ClaimKeys",
     "ClaimedRun",
     "Comparison",
+    "ContextState",
     "DeadLetterResolutions",
     "DecidedTick",
     "Decision",
@@ -101,6 +108,7 @@ __all__ = [
     "DefinitionStore",
     "DefinitionVersion",
     "DuplicateNames",
+    "EarlierRuns",
     "EndedRun",
     "EndedTask",
     "EventAttributes",
@@ -143,7 +151,9 @@ __all__ = [
     "RerunOpened",
     "Resolution",
     "ResolutionKind",
+    "ResultsTooLarge",
     "RunContext",
+    "RunContextStore",
     "RunCursor",
     "RunDetail",
     "RunEnd",
@@ -165,8 +175,11 @@ __all__ = [
     "ShadowMatches",
     "ShadowReport",
     "ShadowVerdict",
+    "ShownContext",
     "ShownTaskState",
+    "SourceToFetch",
     "StoredAnswer",
+    "StoredContext",
     "StoredTask",
     "TaskEnd",
     "TaskFilter",
@@ -196,4 +209,5 @@ __all__ = [
     "open_engine",
     "readable_key",
     "require_schema",
+    "scrubber_of",
 ]

@@ -221,6 +221,9 @@ def masked(name: str, value: Any) -> Any:
         return _masked_url(value)
     if name == "kafka_config" and isinstance(value, dict):
         return {key: "********" if _is_secret(property_name(str(key))) else item for key, item in value.items()}
+    if name == "connections":  # what is not a connection yet may hold anything, a secret where it does not belong too
+        known = isinstance(value, dict) and all(isinstance(item, BaseModel) for item in value.values())
+        return {key: masked(str(key), item) for key, item in value.items()} if known else "********"
     if isinstance(value, BaseModel):
         return {key: masked(key, getattr(value, key)) for key in type(value).model_fields}
     return value

@@ -76,6 +76,16 @@ def end_from_error(run_id: str, task: StoredTask, error: ActivityError | ChildWo
     return TaskEnd(run_id=run_id, task_id=task.task_id, status="failed", attempts=attempts, error=ended)
 
 
+def context_failure(name: str, error: ActivityError) -> Failure:
+    """Why a context source gave no value, after its last attempt."""
+    cause = error.cause
+    if isinstance(cause, TimeoutError):
+        in_all = cause.type in _OUT_OF_TIME
+        what = "no value within its schedule_to_close time" if in_all else "an attempt did not end in time"
+        return failure("Timeout", _with_last_failure(f"context {name}: {what}", cause))
+    return failure_of(cause if isinstance(cause, TemporalError) else error)
+
+
 def _out_of_time(error: ActivityError | ChildWorkflowError) -> str | None:
     """What there is to say when the task ran out of its whole time; None when it ended otherwise."""
     cause = error.cause

@@ -5,10 +5,13 @@ from typing import Literal
 from pydantic import Field
 
 from taskfactory.definitions import RunLimits
+from taskfactory.orchestrator.context.settings import ContextSettings
 from taskfactory.runtime import DatabaseSettings, KafkaSettings, ProcessSettings, TemporalSettings, TopicSettings
 
 
-class OrchestratorSettings(ProcessSettings, KafkaSettings, DatabaseSettings, TemporalSettings, TopicSettings):
+class OrchestratorSettings(
+    ProcessSettings, KafkaSettings, DatabaseSettings, TemporalSettings, TopicSettings, ContextSettings
+):
     """Read once from `TASKFACTORY_…`; `taskfactory config orchestrator` shows what is in force."""
 
     outcomes_format: Literal["structured", "binary", "avro"] = "structured"
