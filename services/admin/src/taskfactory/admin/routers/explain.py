@@ -158,7 +158,7 @@ async def show_lineage_of_event(
     else:
         message = "give event_source and event_id, or topic, partition and offset"
         raise Problem("invalid", "Say which event.", [InputError("query", message)])
-    found = await asyncio.to_thread(services.runs.lineage_of_event, *named)
+    found = await asyncio.to_thread(services.run_reader.lineage_of_event, *named)
     return LineageModel.of(found, services.settings.outcomes_topic)
 
 
