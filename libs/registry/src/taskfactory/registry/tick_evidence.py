@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from taskfactory.definitions import CronTrigger, Tick, TickKind, nominal_text
+from taskfactory.definitions import GRACE, CronTrigger, Tick, TickKind, nominal_text
 from taskfactory.registry.present import DefinitionState
 from taskfactory.registry.tick_rows import COLUMNS, Decision, TickRow, tick_row
 from taskfactory.registry.transactions import in_transaction
@@ -44,6 +44,16 @@ _RUNS_WITHOUT: Final = text("""
       AND r.event_id COLLATE "C" > :first AND r.event_id COLLATE "C" <= :last
       AND NOT EXISTS (SELECT FROM schedule_ticks t WHERE t.activity_id = r.activity_id AND t.tick = r.event_id)
     ORDER BY r.activity_id, r.event_id
+""")
+# Where a definition has jitter, its row does not tell whether it was late.
+_SECONDS: Final = text("""
+    SELECT date_trunc('second', t.decided_at) AS second, (array_agg(
+        t.reason IN ('misfire', 'outside_window')
+        OR t.late_by > :grace AND v.spec -> 'trigger' ->> 'jitter' IS NULL ORDER BY t.decided_at))[1] AS missed
+    FROM schedule_ticks t
+    LEFT JOIN activity_definition_versions v ON v.definition_id = t.activity_id AND v.version = t.version
+    WHERE t.kind = 'scheduled' AND t.decided_at >= :since AND t.decided_at <= :until
+    GROUP BY 1 ORDER BY 1
 """)
 _PRESENT: Final = text("""
     SELECT d.id, v.spec -> 'trigger' AS trigger FROM activity_definitions d
@@ -132,6 +142,11 @@ class TickEvidence:
         asked = _asked([activity_id for activity_id, _ in activities], after, until)
         names = [name for _, name in activities]
         return [UndecidedRun(*row) for row in self._rows(_RUNS_WITHOUT, {**asked, "names": names, "after": after})]
+
+    def decided_seconds(self, since: datetime, until: datetime) -> list[tuple[datetime, bool]]:
+        """Seconds in which ticks of any schedule were decided about, in order; and whether the first was missed."""
+        asked = {"since": since, "until": until, "grace": GRACE.total_seconds()}
+        return [(row.second, bool(row.missed)) for row in self._rows(_SECONDS, asked)]
 
     def triggers(self, activity_ids: Collection[str]) -> dict[str, CronTrigger]:
         """The schedules of activities as they are now, by id; of those that fire by schedule and can be read."""
