@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.admin.local import local_api
 from taskfactory.definitions import Tick, nominal_text, schedule_id
@@ -49,10 +50,12 @@ def platform(stack: RunningStack, tmp_path: Path) -> Iterator[Platform]:
 
 async def delete_schedules(platform: Platform) -> None:
     client = await temporal(platform)
-    ids = [schedule_id(str(row[0])) for row in platform.query("SELECT id FROM activity_definitions")]
-    known = [schedule.id async for schedule in await client.list_schedules() if schedule.id in ids]
-    for found in known:
-        await client.get_schedule_handle(found).delete()
+    for (activity_id,) in platform.query("SELECT id FROM activity_definitions"):
+        try:
+            await client.get_schedule_handle(schedule_id(str(activity_id))).delete()
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
 
 
 @pytest.fixture
