@@ -40,6 +40,7 @@ from taskfactory.definitions.explaining import (
 from taskfactory.definitions.filling import RenderFailed, fill
 from taskfactory.definitions.http_request import HttpRequest, render_request
 from taskfactory.definitions.ids import outcome_id, run_id_in_generation, task_id, workflow_id
+from taskfactory.definitions.limits import DocumentLimits, RunLimits
 from taskfactory.definitions.loading import (
     Documents,
     load_definitions,
@@ -53,7 +54,14 @@ from taskfactory.definitions.masking import MASK, Scrubber, mask, secrets_of
 from taskfactory.definitions.matching.flatten import EventTooDeep
 from taskfactory.definitions.matching.pattern import EventPattern, InvalidPattern, Mismatch
 from taskfactory.definitions.model import ActivityDefinition, EventTrigger
-from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderedRun, render_run, render_tasks
+from taskfactory.definitions.rendering import (
+    PlannedRetry,
+    PlannedTask,
+    RenderedRun,
+    planned_retry,
+    render_run,
+    render_tasks,
+)
 from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunKind, RunProgress
 from taskfactory.definitions.schedule_spec import CalendarSpec, IntervalSpec, Range, ScheduleSpec, nominal_text
 from taskfactory.definitions.tick_decision import (
@@ -105,6 +113,7 @@ __all__ = [
     "DefinitionSet",
     "Disabled",
     "DocumentChange",
+    "DocumentLimits",
     "Documents",
     "Duplicate",
     "EvaluationFailed",
@@ -141,6 +150,7 @@ __all__ = [
     "RenderedRun",
     "RunInput",
     "RunKind",
+    "RunLimits",
     "RunProgress",
     "RunsContext",
     "ScheduleSpec",
@@ -174,6 +184,7 @@ __all__ = [
     "outcome_id",
     "parse_definition",
     "parse_mapping",
+    "planned_retry",
     "remote_sources",
     "render_request",
     "render_run",

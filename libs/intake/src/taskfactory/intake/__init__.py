@@ -40,6 +40,7 @@ from taskfactory.intake.disposition import (
     Disposition,
     DispositionKind,
 )
+from taskfactory.intake.document_settings import DocumentSettings
 from taskfactory.intake.history import (
     History,
     OffsetRange,
@@ -133,7 +134,11 @@ from taskfactory.intake.schema_registry import (
 from taskfactory.intake.settings import (
     IntakeSettings,
 )
+from taskfactory.intake.shadows import (
+    shadow_matches,
+)
 from taskfactory.intake.starter import (
+    PAYLOAD_STORAGE,
     Refused,
     Start,
     Starter,
@@ -147,6 +152,7 @@ from taskfactory.intake.unavailable import (
 __all__ = [
     "COULD_NOT",
     "GONE",
+    "PAYLOAD_STORAGE",
     "AtOffset",
     "AtTime",
     "BeforeActivation",
@@ -160,6 +166,7 @@ __all__ = [
     "Disposer",
     "Disposition",
     "DispositionKind",
+    "DocumentSettings",
     "Earliest",
     "EventReader",
     "History",
@@ -229,4 +236,5 @@ __all__ = [
     "record_from_message",
     "redrive_all",
     "schema_registry",
+    "shadow_matches",
 ]

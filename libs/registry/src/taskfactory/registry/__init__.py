@@ -8,11 +8,13 @@ from taskfactory.registry.api_keys import ApiKey, ApiKeys, FoundKey, IssuedKey, 
 from taskfactory.registry.applied import Action, Applied
 from taskfactory.registry.audit_trail import AuditEntry, AuditFilter, AuditLine, AuditTrail
 from taskfactory.registry.claims import LedgerKey
+from taskfactory.registry.context_rows import ContextState, StoredContext
 from taskfactory.registry.dead_letter_resolutions import DeadLetterResolutions, Resolution, ResolutionKind
 from taskfactory.registry.dedupe_store import DedupeStore
 from taskfactory.registry.definition_errors import (
     DuplicateNames,
     NoShadow,
+    NoShadowMappings,
     UnknownDefinition,
     UnknownNames,
     UnknownVersion,
@@ -22,6 +24,7 @@ from taskfactory.registry.definition_lifecycle import Expected
 from taskfactory.registry.definition_listener import DefinitionListener
 from taskfactory.registry.definition_rows import DefinitionRow, DefinitionVersion
 from taskfactory.registry.definition_store import DefinitionStore
+from taskfactory.registry.earlier_runs import EarlierRuns, ResultsTooLarge
 from taskfactory.registry.engine import open_engine
 from taskfactory.registry.evidence import ClaimKeys, Evidence, RunFact, claim_keys
 from taskfactory.registry.finishing import UnknownIds
@@ -35,9 +38,11 @@ from taskfactory.registry.past_runs import PastRun, RunSelection
 from taskfactory.registry.present import DefinitionState
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
 from taskfactory.registry.revisions import next_revision
+from taskfactory.registry.run_context import RunContextStore, ShownContext, scrubber_of
 from taskfactory.registry.run_details import RerunLink, RunDetail
 from taskfactory.registry.run_end import OpenTasks
 from taskfactory.registry.run_model import (
+    AwaitsContext,
     EndedRun,
     EndedTask,
     EventAttributes,
@@ -47,15 +52,20 @@ from taskfactory.registry.run_model import (
     RunContext,
     RunEnd,
     RunState,
+    SourceToFetch,
     StoredTask,
     TaskEnd,
     TaskPage,
     TaskState,
 )
 from taskfactory.registry.run_pages import RunFilter, RunKind, RunPlace, TaskFilter, TaskPlace
+from taskfactory.registry.run_reader import RunReader
 from taskfactory.registry.run_store import RunStore
 from taskfactory.registry.schedule_states import ScheduleChanges, Scheduled, ScheduleStates
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
+from taskfactory.registry.shadow_matches import ShadowMatch, ShadowMatches, ShadowVerdict
+from taskfactory.registry.shadow_reports import Comparison, ShadowExample, ShadowReport
+from taskfactory.registry.stored_text import readable_key
 from taskfactory.registry.task_pages import PageLimit
 from taskfactory.registry.task_queues import OpenQueue, QueueCheck, QueueKind, QueueState
 from taskfactory.registry.tick_evidence import ScheduleLine, TickEvidence, TickFact, UndecidedRun
@@ -75,11 +85,14 @@ __all__ = [
     "AuditFilter",
     "AuditLine",
     "AuditTrail",
+    "AwaitsContext",
     "ByHand",
     "Cause",
     "Claim",
     "ClaimKeys",
     "ClaimedRun",
+    "Comparison",
+    "ContextState",
     "DeadLetterResolutions",
     "DecidedTick",
     "Decision",
@@ -91,6 +104,7 @@ __all__ = [
     "DefinitionStore",
     "DefinitionVersion",
     "DuplicateNames",
+    "EarlierRuns",
     "EndedRun",
     "EndedTask",
     "EventAttributes",
@@ -116,6 +130,7 @@ __all__ = [
     "NameTaken",
     "NewerRun",
     "NoShadow",
+    "NoShadowMappings",
     "OpenQueue",
     "OpenRun",
     "OpenTasks",
@@ -133,7 +148,9 @@ __all__ = [
     "RerunOpened",
     "Resolution",
     "ResolutionKind",
+    "ResultsTooLarge",
     "RunContext",
+    "RunContextStore",
     "RunCursor",
     "RunDetail",
     "RunEnd",
@@ -141,6 +158,7 @@ __all__ = [
     "RunFilter",
     "RunKind",
     "RunPlace",
+    "RunReader",
     "RunRow",
     "RunSelection",
     "RunState",
@@ -150,8 +168,16 @@ __all__ = [
     "ScheduleStates",
     "Scheduled",
     "SchemaMismatch",
+    "ShadowExample",
+    "ShadowMatch",
+    "ShadowMatches",
+    "ShadowReport",
+    "ShadowVerdict",
+    "ShownContext",
     "ShownTaskState",
+    "SourceToFetch",
     "StoredAnswer",
+    "StoredContext",
     "StoredTask",
     "TaskEnd",
     "TaskFilter",
@@ -179,5 +205,7 @@ __all__ = [
     "migrate",
     "next_revision",
     "open_engine",
+    "readable_key",
     "require_schema",
+    "scrubber_of",
 ]

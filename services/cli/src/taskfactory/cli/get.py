@@ -86,7 +86,7 @@ def get(  # noqa: PLR0913 -- one parameter per option
 
 def _show_definitions(engine: Engine, name: str | None, output: Output) -> None:
     store = DefinitionStore(engine)
-    rows = store.list(name)
+    rows = store.list(name, deleted=name is not None)
     if name is not None and not rows:
         definition_named(engine, name)
     table = Table(

@@ -18,6 +18,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.orchestrator import metrics
+from taskfactory.orchestrator.payload_retention import payload_retention
 from taskfactory.orchestrator.publisher import OutcomePublisher
 from taskfactory.orchestrator.queue_watch import QueueWatch
 from taskfactory.orchestrator.reconciler import Reconciler
@@ -73,6 +74,7 @@ class Leader:
         self._ticks = TickStore(engine)
         self._client = client
         reconciler = Reconciler(store, publisher, client, settings)
+        self._payloads = payload_retention(store, client, settings)
         schedules = ScheduleReconciler(
             ScheduleStates(engine),
             self._ticks,
@@ -85,6 +87,7 @@ class Leader:
             Duty("reconcile schedules", LOOK_SECONDS, schedules.reconcile),
             Duty("give up lost ticks", LOST_TICKS_SECONDS, self._give_up_lost_ticks),
             Duty("keep partitions", HOUSEKEEPING_SECONDS, self._keep_partitions),
+            Duty("drop payloads", HOUSEKEEPING_SECONDS, self._drop_payloads),
         )
 
     async def run(self, shared: Shared) -> None:
@@ -127,6 +130,10 @@ class Leader:
         except Exception as error:  # noqa: BLE001 -- one duty's trouble must not keep the others from being done
             metrics.DUTY_FAILURES.labels(duty.name).inc()
             log.warning("duty_failed", duty=duty.name, error=_first_line(error), retry_in=duty.interval)
+
+    async def _drop_payloads(self) -> None:
+        if self._payloads is not None and (dropped := await self._payloads.drop()):
+            log.info("payloads_dropped", payloads=dropped)
 
     async def _watch_queues(self) -> None:
         now = datetime.now(UTC)

@@ -23,6 +23,18 @@ STEP_SECONDS = Histogram(
     ["step"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
+CONTEXT_FETCHES = Counter(
+    "taskfactory_context_fetches_total",
+    "Attempts at context sources outside, by type and result: given, failed (and perhaps tried again), fallback "
+    "or gave_up (after the last attempt; the run goes on, or fails).",
+    ["type", "result"],
+)
+CONTEXT_SECONDS = Histogram(
+    "taskfactory_context_seconds",
+    "Duration of one attempt at a context source outside, by type.",
+    ["type"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30),
+)
 TASKS_WAITING = Gauge(
     "taskfactory_tasks_waiting_for_worker", "Open tasks on a queue that no worker polls.", ["queue", "kind"]
 )

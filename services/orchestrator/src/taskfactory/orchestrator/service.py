@@ -14,6 +14,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from taskfactory.envelope.kafka import EnvelopeProducer
 from taskfactory.intake import TemporalStarter
 from taskfactory.orchestrator.activities import RunActivities
+from taskfactory.orchestrator.context.wiring import ContextSources
 from taskfactory.orchestrator.leader import Leader
 from taskfactory.orchestrator.publisher import OutcomePublisher
 from taskfactory.orchestrator.registry_watch import RegistryWatch
@@ -28,6 +29,8 @@ LEADER_CONNECTIONS: Final = 6
 """For the lock, and for duties, which run side by side."""
 TICK_INPUT_BYTES: Final = 100_000
 """A tick's run input holds no one's data; it can't come near this."""
+CONTEXT_THREADS: Final = 4
+"""Threads, and database connections, for the registry's part in fetching context; sources themselves hold none."""
 
 log = structlog.get_logger("taskfactory.orchestrator")
 
@@ -49,23 +52,34 @@ class Orchestrator:
         if client is None:
             return
         engine = open_engine(
-            settings.database_url.get_secret_value(), pool_size=settings.max_concurrent_steps + LEADER_CONNECTIONS
+            settings.database_url.get_secret_value(),
+            pool_size=settings.max_concurrent_steps + LEADER_CONNECTIONS + CONTEXT_THREADS,
         )
         publisher = OutcomePublisher(lambda: EnvelopeProducer(settings.producer_config()), settings)
         executor = ThreadPoolExecutor(settings.max_concurrent_steps, thread_name_prefix="step")
+        sources = ContextSources(engine, settings, CONTEXT_THREADS)
         try:
-            await self._work(shared, client, engine, publisher, executor)
+            await self._work(shared, client, engine, publisher, executor=executor, sources=sources)
         finally:
+            await sources.close()
             executor.shutdown(wait=False, cancel_futures=True)
             await asyncio.to_thread(publisher.close, 0)
             engine.dispose()
 
-    async def _work(
-        self, shared: Shared, client: Client, engine: Engine, publisher: OutcomePublisher, executor: ThreadPoolExecutor
+    async def _work(  # noqa: PLR0913 -- what `run` opens and closes
+        self,
+        shared: Shared,
+        client: Client,
+        engine: Engine,
+        publisher: OutcomePublisher,
+        *,
+        executor: ThreadPoolExecutor,
+        sources: ContextSources,
     ) -> None:
         settings = self.settings
         store = RunStore(engine)
         activities = RunActivities(store, DefinitionStore(engine), publisher, client, settings)
+        context = sources.activities(activities.version)
         starter = TemporalStarter(client, settings.orchestrator_queue, eager=False, max_input_bytes=TICK_INPUT_BYTES)
         ticks = TickActivities(TickStore(engine), starter, client, executor)
         worker = Worker(
@@ -74,9 +88,12 @@ class Orchestrator:
             workflows=[RunActivityWorkflow, ScheduledTickWorkflow],
             activities=[
                 activities.plan,
+                activities.plan_from_context,
                 activities.tasks_page,
                 activities.finish,
                 activities.observe_child,
+                context.fetch_context,
+                context.give_up_context,
                 ticks.decide_tick,
                 ticks.await_turn,
             ],
