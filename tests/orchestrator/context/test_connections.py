@@ -1,5 +1,6 @@
 """What operators write down, and what they read when it is wrong; no message repeats what may be a secret."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,14 @@ from pydantic import ValidationError
 
 from taskfactory.cli.config import described
 from taskfactory.cli.variables import settings_problems
+from taskfactory.definitions import HttpContext, SqlContext, load_definitions
+from taskfactory.definitions.source import read_documents
 from taskfactory.orchestrator.context.connections import HttpConnection, SqlConnection, parse_connections
 from taskfactory.orchestrator.context.references import resolve
 from taskfactory.orchestrator.context.settings import ContextSettings
 from taskfactory.orchestrator.context.trouble import ContextTrouble
 
+GUIDE = (Path(__file__).parents[3] / "docs" / "context.md").read_text(encoding="utf-8")
 FILE = """
 connections:
   crm:
@@ -150,3 +154,11 @@ def test_a_secret_is_read_each_time_and_its_absence_is_said_without_it(
             resolve(reference)
         assert caught.value.retryable
         assert reference in caught.value.message
+
+
+def test_the_examples_of_the_guide_are_read() -> None:
+    definitions, connections = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    (read,) = load_definitions(definitions, "docs/context.md")
+    (document,) = read_documents(connections)
+    known = parse_connections(document.value["connections"])
+    assert {source.connection for source in read.context if isinstance(source, HttpContext | SqlContext)} == set(known)
