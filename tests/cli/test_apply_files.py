@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from taskfactory.cli.apply import read_documents
+from taskfactory.cli.documents import read_documents
 from taskfactory.cli.errors import BadInput
 from taskfactory.cli.main import app
 

@@ -9,17 +9,18 @@ from typing import Annotated
 
 import typer
 
-from taskfactory.cli.apply import read_documents
+from taskfactory.cli.alike import unknown_definition
 from taskfactory.cli.database import registry
+from taskfactory.cli.documents import read_documents
 from taskfactory.cli.errors import BadInput, OperationFailed
 from taskfactory.cli.explanation_shown import tell
 from taskfactory.cli.history import history
-from taskfactory.cli.named import unknown_definition
-from taskfactory.cli.options import OneOffset, OnePartition, OnlyDefinition
+from taskfactory.cli.options import OnlyDefinition
 from taskfactory.cli.output import Output, OutputOption
 from taskfactory.cli.reading import event_reader
 from taskfactory.cli.settings import CliSettings
 from taskfactory.cli.temporal import temporal
+from taskfactory.cli.topic_options import OneOffset, OnePartition
 from taskfactory.definitions import Documents
 from taskfactory.intake.executions import TemporalExecutions
 from taskfactory.intake.explaining import (
