@@ -13,7 +13,7 @@ from taskfactory.registry import migrate, open_engine
 
 @pytest.fixture(scope="session")
 def database(stack: Any) -> str:
-    url = stack.database()
+    url: str = stack.database()
     opened = open_engine(url)
     migrate(opened)
     opened.dispose()
@@ -37,5 +37,17 @@ def environment(stack: Any, database: str, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.fixture
 async def api(environment: None) -> AsyncIterator[httpx.AsyncClient]:
     """The API as `local:tester`, with every role."""
+    async with local_api("tester") as client:
+        yield client
+
+
+@pytest.fixture
+async def own_api(stack: Any, environment: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
+    """The same on a database that no other test has."""
+    url = stack.database()
+    opened = open_engine(url)
+    migrate(opened)
+    opened.dispose()
+    monkeypatch.setenv("TASKFACTORY_DATABASE_URL", url)
     async with local_api("tester") as client:
         yield client

@@ -128,8 +128,8 @@ def test_errors_carry_their_fields() -> None:
             "tasks[0].type: found 'human'; allowed here are 'activity', 'workflow'",
         ),
         (
-            {"context": [{"name": "a", "type": "http", "connection": "crm", "path": "/"}]},
-            "context[0].type: found 'http'; allowed here are 'event', 'static'",
+            {"context": [{"name": "a", "type": "kafka", "topic": "crm"}]},
+            "context[0].type: found 'kafka'; allowed here are 'event', 'static', 'http', 'sql', 'runs', 'plugin'",
         ),
         (
             {"dedupe": {"window": "a week"}},

@@ -1,5 +1,13 @@
 """Activity definitions: model, matching, expressions, templates, dedupe keys. Pure."""
 
+from taskfactory.definitions.context_sources import (
+    HttpContext,
+    PluginContext,
+    RemoteSource,
+    RunsContext,
+    SqlContext,
+)
+from taskfactory.definitions.context_values import ContextValue, context_values, remote_sources
 from taskfactory.definitions.cron_trigger import CronTrigger, MisfirePolicy, Overlap
 from taskfactory.definitions.dedupe import (
     DedupeKey,
@@ -28,6 +36,8 @@ from taskfactory.definitions.explaining import (
     WhenFalse,
     explain,
 )
+from taskfactory.definitions.filling import RenderFailed, fill
+from taskfactory.definitions.http_request import HttpRequest, render_request
 from taskfactory.definitions.ids import outcome_id, run_id_in_generation, task_id, workflow_id
 from taskfactory.definitions.loading import (
     Documents,
@@ -38,10 +48,11 @@ from taskfactory.definitions.loading import (
     trusted_definition,
 )
 from taskfactory.definitions.mapping import MappingFailed, RecordParts, map_record
+from taskfactory.definitions.masking import MASK, Scrubber, mask, secrets_of
 from taskfactory.definitions.matching.flatten import EventTooDeep
 from taskfactory.definitions.matching.pattern import EventPattern, InvalidPattern, Mismatch
 from taskfactory.definitions.model import ActivityDefinition, EventTrigger
-from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderFailed, render_tasks
+from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderedRun, render_run, render_tasks
 from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunKind, RunProgress
 from taskfactory.definitions.schedule_spec import CalendarSpec, IntervalSpec, Range, ScheduleSpec, nominal_text
 from taskfactory.definitions.tick_request import (
@@ -65,6 +76,7 @@ from taskfactory.definitions.topic_mapping import TopicMapping
 from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_window
 
 __all__ = [
+    "MASK",
     "RUN_WORKFLOW",
     "SCHEDULE",
     "TICK",
@@ -73,6 +85,7 @@ __all__ = [
     "ActivityDefinition",
     "CalendarSpec",
     "ChangeKind",
+    "ContextValue",
     "CronTrigger",
     "DedupeKey",
     "DedupeKeyMissing",
@@ -90,6 +103,8 @@ __all__ = [
     "Explanation",
     "Filtered",
     "FiresBySchedule",
+    "HttpContext",
+    "HttpRequest",
     "IntervalSpec",
     "InvalidDefinitions",
     "InvalidPattern",
@@ -104,14 +119,20 @@ __all__ = [
     "Overlap",
     "PlannedRetry",
     "PlannedTask",
+    "PluginContext",
     "Range",
     "RecordParts",
     "RegisteredDefinition",
+    "RemoteSource",
     "RenderFailed",
+    "RenderedRun",
     "RunInput",
     "RunKind",
     "RunProgress",
+    "RunsContext",
     "ScheduleSpec",
+    "Scrubber",
+    "SqlContext",
     "Standing",
     "Tick",
     "TickKind",
@@ -119,23 +140,30 @@ __all__ = [
     "TopicMapping",
     "Verdict",
     "WhenFalse",
+    "context_values",
     "decide_window",
     "diff_documents",
     "event_identity",
     "event_moment",
     "event_occurrence",
     "explain",
+    "fill",
     "load_definitions",
     "load_documents",
     "map_record",
+    "mask",
     "nominal_text",
     "outcome_id",
     "parse_definition",
     "parse_mapping",
+    "remote_sources",
+    "render_request",
+    "render_run",
     "render_tasks",
     "run_id_in_generation",
     "schedule_id",
     "schedule_source",
+    "secrets_of",
     "task_id",
     "tick_event",
     "tick_run_input",

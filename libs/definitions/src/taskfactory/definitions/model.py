@@ -14,25 +14,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from taskfactory.definitions.context_sources import ContextSource
 from taskfactory.definitions.cron_trigger import CronTrigger
 from taskfactory.definitions.durations import DURATION_PATTERN, parse_duration
+from taskfactory.definitions.retry import Retry
 from taskfactory.definitions.strict_model import Duration, StrictModel, check_duration
+from taskfactory.definitions.texts import Cel, Name, Reference, Topic
 
-NAME_PATTERN: Final = r"^[a-z0-9-]+$"
-CONTEXT_NAME_PATTERN: Final = r"^[a-z][a-z0-9_]*$"
-TOPIC_PATTERN: Final = r"^[a-zA-Z0-9._-]+$"
-REFERENCE_PATTERN: Final = r"^\S+$"
 FOREVER: Final = "forever"
 RESERVED_QUEUES: Final = "/_sys/"
 """Temporal refuses task queues whose names start with this: it names partitions so (its server's package `tqid`)."""
-
-PATTERN_SENTENCES: Final = {
-    NAME_PATTERN: "lowercase letters, digits and hyphens",
-    CONTEXT_NAME_PATTERN: "lowercase letters, digits and underscores, a letter first",
-    TOPIC_PATTERN: "letters, digits, dots, underscores and hyphens",
-    REFERENCE_PATTERN: "text without spaces",
-}
-"""How an error message says what a pattern allows."""
 
 
 def _check_window(value: Any) -> Any:
@@ -49,12 +40,7 @@ def _check_queue(value: str) -> str:
     return value
 
 
-Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=120)]
-ContextName = Annotated[str, Field(pattern=CONTEXT_NAME_PATTERN, max_length=120)]
-Topic = Annotated[str, Field(pattern=TOPIC_PATTERN, max_length=249)]
-Reference = Annotated[str, Field(pattern=REFERENCE_PATTERN, max_length=200)]
 Queue = Annotated[Reference, AfterValidator(_check_queue)]
-Cel = Annotated[str, Field(min_length=1, description="A CEL expression.")]
 Window = Annotated[
     str,
     BeforeValidator(_check_window),
@@ -103,51 +89,6 @@ class Dedupe(StrictModel):
     def window_seconds(self) -> float | None:
         """The window's length; None for `forever`."""
         return None if self.window == FOREVER else parse_duration(self.window)
-
-
-class EventContext(StrictModel):
-    """A value computed from the event."""
-
-    name: ContextName
-    """Expressions below see the value as `context.<name>`."""
-    type: Literal["event"]
-    """`event`: computed from the event."""
-    expression: Cel
-    """CEL over `event` and the `context` values above."""
-
-
-class StaticContext(StrictModel):
-    """A value written down here."""
-
-    name: ContextName
-    """Expressions below see the value as `context.<name>`."""
-    type: Literal["static"]
-    """`static`: written down here."""
-    value: JsonValue
-    """Any JSON; strings may hold `${…}` templates over `event` and the `context` values above."""
-
-
-ContextSource = Annotated[EventContext | StaticContext, Discriminator("type")]
-
-
-class Retry(StrictModel):
-    """How often, and how fast, a failed attempt is repeated."""
-
-    max_attempts: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Attempts in all; without it, repeated until `schedule_to_close`."""
-    initial_interval: Duration = "1s"
-    """Pause before the second attempt."""
-    backoff: Annotated[float, Field(ge=1, le=100)] = 2.0
-    """Factor from each pause to the next."""
-    max_interval: Duration = "1m"
-    """Longest pause."""
-
-    @model_validator(mode="after")
-    def _intervals_in_order(self) -> Self:
-        if parse_duration(self.max_interval) < parse_duration(self.initial_interval):
-            message = f"found max_interval {self.max_interval} below initial_interval {self.initial_interval}"
-            raise PydanticCustomError("order", "{message}", {"message": message})
-        return self
 
 
 class _Task(StrictModel):

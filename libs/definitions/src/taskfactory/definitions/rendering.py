@@ -3,25 +3,22 @@
 Pure and deterministic: the same definition, event and run give the same tasks, so that a repeated planning is harmless.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from taskfactory.definitions.cel import Bindings, EvaluationError
-from taskfactory.definitions.checks import context_variable
+from taskfactory.definitions.cel import Bindings
+from taskfactory.definitions.context_values import ContextValue, context_values
 from taskfactory.definitions.durations import parse_duration
+from taskfactory.definitions.filling import RenderFailed, evaluate, fill
 from taskfactory.definitions.ids import task_id
-from taskfactory.definitions.model import (
-    ActivityDefinition,
-    ActivityTask,
-    EventContext,
-    Retry,
-    TaskTemplate,
-)
+from taskfactory.definitions.model import ActivityDefinition, ActivityTask, TaskTemplate
 from taskfactory.definitions.paths import Path, render_path
+from taskfactory.definitions.retry import Retry
 from taskfactory.definitions.suggestions import found
-from taskfactory.definitions.templates import TemplateError, render_template
 
 MAX_TASKS: Final = 10_000
 
@@ -63,56 +60,52 @@ class PlannedTask(BaseModel):
     """Its `when` was false."""
 
 
-class RenderFailed(ValueError):  # noqa: N818  the subject, not the mechanism
-    """The tasks cannot be worked out on this event."""
+@dataclass(frozen=True, slots=True)
+class RenderedRun:
+    """What a run will do, and the context that it was worked out from."""
 
-    def __init__(self, code: str, path: str, expression: str | None, message: str) -> None:
-        """Take where and why.
-
-        Args:
-            code: `cel_error` (an expression has no value), `template_error` (it has one that does not fit) or
-                `too_many_tasks`.
-            path: As `tasks[0].params.sku`.
-            expression: The expression or template as written.
-            message: A sentence.
-        """
-        super().__init__(f"{path}: {message}" + (f" (in {expression})" if expression else ""))
-        self.code = code
-        self.path = path
-        self.expression = expression
-        self.message = message
+    tasks: Sequence[PlannedTask]
+    context: Sequence[ContextValue] = ()
 
 
-def render_tasks(
-    definition: ActivityDefinition, event: Mapping[str, Any], *, run_id: str, max_tasks: int = MAX_TASKS
-) -> list[PlannedTask]:
+def render_run(
+    definition: ActivityDefinition,
+    event: Mapping[str, Any],
+    fetched: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    run_id: str,
+    max_tasks: int = MAX_TASKS,
+) -> RenderedRun:
     """Plan the tasks of one run, in the order of the definition and of each `foreach` list.
 
     Args:
         definition: In the version that matched.
         event: The envelope in CloudEvents JSON form.
+        fetched: The values of context sources outside, by name.
         run_id: What the tasks' ids begin with.
         max_tasks: The most tasks of one run, skipped ones included.
 
     Raises:
-        RenderFailed: An expression or template fails, or there are too many tasks.
+        RenderFailed: An expression or template fails, a value from outside is missing, or there are too many tasks.
     """
-    bindings = _context(definition, Bindings({"event": dict(event)}))
+    context, bindings = context_values(definition, event, fetched)
     planned: list[PlannedTask] = []
     for position, task in enumerate(definition.tasks):
         for index, scope in _elements(task, ("tasks", position), bindings, max_tasks - len(planned), max_tasks):
             planned.append(_plan(task, ("tasks", position), scope, run_id, index))
-    return planned
+    return RenderedRun(planned, context)
 
 
-def _context(definition: ActivityDefinition, bindings: Bindings) -> Bindings:
-    for position, source in enumerate(definition.context):
-        if isinstance(source, EventContext):
-            value = _evaluate(source.expression, ("context", position, "expression"), bindings)
-        else:
-            value = _render(source.value, ("context", position, "value"), bindings)
-        bindings = Bindings({context_variable(source.name): value}, bindings)
-    return bindings
+def render_tasks(
+    definition: ActivityDefinition,
+    event: Mapping[str, Any],
+    fetched: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    run_id: str,
+    max_tasks: int = MAX_TASKS,
+) -> list[PlannedTask]:
+    """The tasks of `render_run`, for those who don't keep the context."""
+    return list(render_run(definition, event, fetched, run_id=run_id, max_tasks=max_tasks).tasks)
 
 
 def _elements(
@@ -122,7 +115,7 @@ def _elements(
     if task.foreach is None:
         count, items = 1, None
     else:
-        items = _evaluate(task.foreach, (*path, "foreach"), bindings)
+        items = evaluate(task.foreach, (*path, "foreach"), bindings)
         if not isinstance(items, list):
             message = f"`foreach` must give a list; it gave {found(items)}"
             raise RenderFailed("template_error", render_path((*path, "foreach")), task.foreach, message)
@@ -147,7 +140,7 @@ def _plan(task: TaskTemplate, path: Path, bindings: Bindings, run_id: str, index
         type=task.type,
         handler=task.handler if isinstance(task, ActivityTask) else task.workflow,
         queue=task.queue,
-        params={} if skipped else _render(task.params, (*path, "params"), bindings),
+        params={} if skipped else fill(task.params, (*path, "params"), bindings),
         timeout=parse_duration(task.timeout),
         schedule_to_close=parse_duration(activity.schedule_to_close) if activity else None,
         heartbeat=parse_duration(activity.heartbeat) if activity and activity.heartbeat else None,
@@ -166,30 +159,8 @@ def _retry(retry: Retry) -> PlannedRetry:
 
 
 def _condition(expression: str, path: Path, bindings: Bindings) -> bool:
-    result = _evaluate(expression, path, bindings)
+    result = evaluate(expression, path, bindings)
     if not isinstance(result, bool):
         message = f"`when` must give true or false; it gave {found(result)}"
         raise RenderFailed("template_error", render_path(path), expression, message)
     return result
-
-
-def _render(value: Any, path: Path, bindings: Bindings) -> Any:
-    if isinstance(value, dict):
-        return {key: _render(element, (*path, key), bindings) for key, element in value.items()}
-    if isinstance(value, list):
-        return [_render(element, (*path, position), bindings) for position, element in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-    try:
-        return render_template(value, bindings)
-    except TemplateError as error:
-        raise RenderFailed("template_error", render_path(path), value, error.message) from error
-    except EvaluationError as error:
-        raise RenderFailed("cel_error", render_path(path), error.expression, error.message) from error
-
-
-def _evaluate(expression: str, path: Path, bindings: Bindings) -> Any:
-    try:
-        return bindings.evaluate(expression)
-    except EvaluationError as error:
-        raise RenderFailed("cel_error", render_path(path), expression, error.message) from error

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from taskfactory.definitions.model import Cel, Topic
 from taskfactory.definitions.strict_model import StrictModel
+from taskfactory.definitions.texts import Cel, Topic
 
 
 class TopicMapping(StrictModel):

@@ -8,9 +8,10 @@ from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from taskfactory.definitions.checks import mapping_problems, pattern_problems, semantic_problems
-from taskfactory.definitions.model import PATTERN_SENTENCES, ActivityDefinition, EventTrigger
+from taskfactory.definitions.model import ActivityDefinition, EventTrigger
 from taskfactory.definitions.paths import Path, Problem
 from taskfactory.definitions.suggestions import allowed, found, unknown
+from taskfactory.definitions.texts import PATTERN_SENTENCES
 from taskfactory.definitions.topic_mapping import TopicMapping
 
 _KINDS: Final = {

@@ -16,7 +16,7 @@ from taskfactory.admin.calling import request_id_of
 from taskfactory.admin.idempotency import Answers
 from taskfactory.admin.journal import Journal
 from taskfactory.admin.problems import Problem
-from taskfactory.admin.routers import audit_trail, me
+from taskfactory.admin.routers import apply, audit_trail, definitions, keys, lifecycle, mappings, me, versions
 from taskfactory.admin.routing import ApiRouter, Gate, api_routes
 from taskfactory.admin.services import Services
 from taskfactory.admin.troubles import as_problem
@@ -25,6 +25,12 @@ from taskfactory.registry import IdempotencyKeys
 ROUTERS: Final[Sequence[ApiRouter]] = (
     openapi.router,
     me.router,
+    definitions.router,
+    lifecycle.router,
+    versions.router,
+    apply.router,
+    mappings.router,
+    keys.router,
     audit_trail.router,
 )
 """All of them; a new one is added here. The order decides where two paths fit one request."""

@@ -92,9 +92,9 @@ class ApiRoute(APIRoute):
                 f"{request.method} {self.path_format} wants one of {_listed(callers(self.roles))}.",
             )
         if request.method in WITH_BODY:
-            self._check_media_type(request)
             request = Request(request.scope, _bounded(request, gate.max_request_bytes))
-            await request.body()
+            if await request.body():
+                self._check_media_type(request)
         key = request.headers.get(IDEMPOTENCY_KEY)
         if request.method != "POST" or key is None:
             return await endpoint(request)

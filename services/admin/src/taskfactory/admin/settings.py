@@ -14,9 +14,7 @@ PUBLIC_KEY_ALGORITHMS: Final = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}
 )
 """What a token may be signed with. `none` and the algorithms with a shared secret can't be allowed at all."""
-FORM_HINT: Final = (
-    "a key has the form tf_<8 of a-z and 2-7>_<43 of A-Z, a-z, 0-9, _ and ->"
-)
+FORM_HINT: Final = "a key has the form tf_<8 of a-z and 2-7>_<43 of A-Z, a-z, 0-9, _ and ->"
 
 
 class AdminSettings(ProcessSettings, IntakeSettings, DatabaseSettings, TemporalSettings):

@@ -13,7 +13,18 @@ from temporalio.service import RPCError, RPCStatusCode
 from taskfactory.admin.problems import InputError, Problem
 from taskfactory.definitions import InvalidDefinitions
 from taskfactory.intake import Unavailable, WriterFailed
-from taskfactory.registry import DuplicateNames, Refused, UnknownDefinition, UnknownIds, UnknownNames
+from taskfactory.registry import (
+    DuplicateNames,
+    NameTaken,
+    NoShadow,
+    Refused,
+    UnknownDefinition,
+    UnknownIds,
+    UnknownKeys,
+    UnknownNames,
+    UnknownVersion,
+    VersionConflict,
+)
 
 RETRY_AFTER: Final = {"Retry-After": "2"}
 """Seconds; servers that restart are back in about that time, and an early question costs little."""
@@ -95,6 +106,11 @@ _TOLD: Final[dict[type[Exception], Callable[[Any], Problem | None]]] = {
     DuplicateNames: lambda error: Problem("invalid", f"{error}.", [InputError("", f"{error}")]),
     Refused: lambda error: Problem("invalid", f"{error}."),
     UnknownNames: lambda error: Problem("not-found", f"{error}."),
+    UnknownVersion: lambda error: Problem("not-found", f"{error}."),
+    UnknownKeys: lambda error: Problem("not-found", f"{error}."),
+    NoShadow: lambda error: Problem("conflict", f"{error}."),
+    NameTaken: lambda error: Problem("conflict", f"{error}."),
+    VersionConflict: lambda error: Problem("version-conflict", f"{error}."),
     UnknownDefinition: lambda error: Problem("not-found", f"{error}."),
     UnknownIds: lambda error: Problem("not-found", f"{error}."),
     Unavailable: lambda error: away(f"A server does not answer: {error.message.rstrip('.')}.", "it may be back soon."),
