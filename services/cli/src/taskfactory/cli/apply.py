@@ -1,11 +1,12 @@
 """`taskfactory apply`: definitions and topic mappings from files into the registry, all of them or none."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from taskfactory.cli.api_client import Api, admin_api
-from taskfactory.cli.documents import Sources, read_sources
+from taskfactory.cli.documents import SourceText, read_texts
 from taskfactory.cli.options import Because, DryRun, Files, Yes
 from taskfactory.cli.output import Output, OutputOption, Table, show
 from taskfactory.cli.plan import Plan, plan_of
@@ -43,16 +44,16 @@ def apply(  # noqa: PLR0913 -- one parameter per option
     --prune refuses to delete more than 10 documents, or more than a fifth of those that are registered, unless
     somebody says yes: on a terminal it asks, elsewhere it wants --prune-max or --yes.
     """
-    sources = read_sources(file)
+    texts = read_texts(file)
     with admin_api() as api:
-        plan = planned(api, sources, shadow=shadow, prune=prune)
+        plan = planned(api, texts, shadow=shadow, prune=prune)
         if output is Output.TABLE:
             for line in plan.lines():
                 typer.echo(line)
         if not dry_run and plan.changing:
             require_prunable(plan, limit=prune_max, yes=yes)
             body = {
-                **_body(sources, shadow=shadow, prune=prune, deletions=len(plan.deletions)),
+                **_body(texts, shadow=shadow, prune=prune, deletions=len(plan.deletions)),
                 "reason": because,
                 "expected": plan.expected,
             }
@@ -65,9 +66,9 @@ def apply(  # noqa: PLR0913 -- one parameter per option
         typer.echo("dry run: nothing was applied")
 
 
-def planned(api: Api, sources: Sources, *, shadow: bool, prune: bool) -> Plan:
+def planned(api: Api, texts: Sequence[SourceText], *, shadow: bool, prune: bool) -> Plan:
     """What applying would do now."""
-    body = _body(sources, shadow=shadow, prune=prune, deletions=ANY_NUMBER) | {"dry_run": True}
+    body = _body(texts, shadow=shadow, prune=prune, deletions=ANY_NUMBER) | {"dry_run": True}
     return plan_of(api.question("/v1/apply", body))
 
 
@@ -87,8 +88,8 @@ def show_plan(plan: Plan, output: Output, **more: object) -> None:
     show(output, Table((), ()), {"items": items, **more})
 
 
-def _body(sources: Sources, *, shadow: bool, prune: bool, deletions: int) -> dict[str, object]:
-    body: dict[str, object] = {"files": [text.to_json() for text in sources.texts], "shadow": shadow}
+def _body(texts: Sequence[SourceText], *, shadow: bool, prune: bool, deletions: int) -> dict[str, object]:
+    body: dict[str, object] = {"files": [text.to_json() for text in texts], "shadow": shadow}
     if prune:
         body["prune"] = {"kind_names_not_listed": True, "max": deletions}
     return body

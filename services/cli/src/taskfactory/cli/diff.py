@@ -6,7 +6,7 @@ import typer
 
 from taskfactory.cli.api_client import admin_api, path_of
 from taskfactory.cli.apply import Prune, planned, show_plan
-from taskfactory.cli.documents import read_sources
+from taskfactory.cli.documents import read_texts
 from taskfactory.cli.errors import BadInput
 from taskfactory.cli.exit_status import ExitStatus
 from taskfactory.cli.names import definition_names
@@ -51,9 +51,9 @@ def diff(  # noqa: PLR0913, PLR0917 -- one parameter per option
 
 
 def _files(file: list[str], output: Output, *, shadow: bool, prune: bool) -> bool:
-    sources = read_sources(file)
+    texts = read_texts(file)
     with admin_api() as api:
-        plan = planned(api, sources, shadow=shadow, prune=prune)
+        plan = planned(api, texts, shadow=shadow, prune=prune)
     if output is not Output.TABLE:
         show_plan(plan, output)
     else:

@@ -32,13 +32,12 @@ class SourceText:
 
 
 @dataclass(frozen=True)
-class Sources:
-    """What was read and what it says."""
+class Checked:
+    """What texts say, and everything that is wrong with them."""
 
-    texts: tuple[SourceText, ...]
     documents: Documents
     problems: tuple[DefinitionError | str, ...]
-    """Everything that is wrong, in the order of the files; strings are about a file as a whole."""
+    """In the order of the files; strings are about a file as a whole."""
 
 
 def read_documents(sources: Sequence[str]) -> Documents:
@@ -50,49 +49,54 @@ def read_documents(sources: Sequence[str]) -> Documents:
     Raises:
         BadInput: lists everything that is wrong with any of them, `file:line:column: path: message` each.
     """
-    return read_sources(sources).documents
-
-
-def read_sources(sources: Sequence[str]) -> Sources:
-    """The same, with the texts that they were read from.
-
-    Raises:
-        BadInput: as `read_documents`.
-    """
     found = check_sources(sources)
     if found.problems:
         raise BadInput([str(problem) for problem in found.problems])
-    return found
+    return found.documents
 
 
-def check_sources(sources: Sequence[str]) -> Sources:
+def check_sources(sources: Sequence[str]) -> Checked:
     """The same, with what is wrong instead of an error."""
     problems: list[DefinitionError | str] = []
-    texts: list[SourceText] = []
+    texts = list(_texts(sources, problems))
+    return _check(texts, problems)
+
+
+def read_texts(sources: Sequence[str]) -> list[SourceText]:
+    """The texts of all sources, for somebody else to check.
+
+    Raises:
+        BadInput: a file can't be read; lists everything else that is wrong, too.
+    """
+    problems: list[DefinitionError | str] = []
+    texts = list(_texts(sources, problems))
+    if problems:
+        raise BadInput([str(problem) for problem in _check(texts, problems).problems])
+    return texts
+
+
+def _check(texts: Sequence[SourceText], unreadable: Sequence[DefinitionError | str]) -> Checked:
+    problems = list(unreadable)
     definitions: list[ActivityDefinition] = []
     mappings: list[TopicMapping] = []
     places: dict[tuple[str, str], str] = {}
-    for source in _texts(sources, problems):
+    for source in texts:
         origin = source.origin
-        texts.append(source)
         try:
             loaded = load_documents(source.text, origin)
         except InvalidDefinitions as error:
             problems.extend(error.errors)
             continue
-        named = [("name", each.name) for each in loaded.definitions] + [
-            ("topic", each.topic) for each in loaded.mappings
-        ]
-        for naming in named:
-            if naming in places:
-                field, name = naming
-                problems.append(f"{origin}: the {field} {name!r} is taken by {places[naming]}; {field}s are unique")
-            places[naming] = origin
+        named = [("name", each.name) for each in loaded.definitions]
+        named += [("topic", each.topic) for each in loaded.mappings]
+        for field, name in named:
+            first = places.setdefault((field, name), origin)
+            if first != origin:
+                message = f"found {name!r}, which {first} has too; each {field} stands for one document"
+                problems.append(DefinitionError(origin, None, None, field, message))
         definitions.extend(loaded.definitions)
         mappings.extend(loaded.mappings)
-    if not problems and not definitions and not mappings:
-        problems.append(f"no definitions in {', '.join(sources)}")
-    return Sources(tuple(texts), Documents(tuple(definitions), tuple(mappings)), tuple(problems))
+    return Checked(Documents(tuple(definitions), tuple(mappings)), tuple(problems))
 
 
 def _texts(sources: Sequence[str], problems: list[DefinitionError | str]) -> Iterator[SourceText]:
