@@ -1,14 +1,21 @@
 """The Admin API in this process, on a migrated database of the real PostgreSQL."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import Engine
 
+from taskfactory.admin.app import build_app
+from taskfactory.admin.authentication.bearer import authenticator
 from taskfactory.admin.local import local_api
-from taskfactory.registry import migrate, open_engine
+from taskfactory.admin.services import Services
+from taskfactory.admin.settings import AdminSettings
+from taskfactory.admin.temporal import LazyTemporal
+from taskfactory.registry import ApiKeys, migrate, open_engine
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +58,22 @@ async def own_api(stack: Any, environment: None, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("TASKFACTORY_DATABASE_URL", url)
     async with local_api("tester") as client:
         yield client
+
+
+@asynccontextmanager
+async def served(engine: Engine, settings: AdminSettings) -> AsyncIterator[FastAPI]:
+    """The app as its service makes it, with keys and tokens; requests go to it through `client_of`."""
+    async with authenticator(settings, engine) as known:
+        yield build_app(Services(settings, engine, LazyTemporal(settings)), known)
+
+
+def client_of(app: FastAPI, token: str | None = None) -> httpx.AsyncClient:
+    """A client with these credentials, or without any."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://api.test", headers=headers)
+
+
+@pytest.fixture
+def keys(engine: Engine) -> ApiKeys:
+    return ApiKeys(engine)

@@ -188,7 +188,7 @@ async def test_pages_hold_every_definition_once_while_others_are_created(api: ht
     found: list[str] = []
     cursor: str | None = None
     while True:
-        asked = {"name_prefix": name, "limit": 2} | ({"cursor": cursor} if cursor else {})
+        asked = {"name_prefix": name, "limit": "2"} | ({"cursor": cursor} if cursor else {})
         page = (await api.get("/v1/definitions", params=asked)).json()
         found += [item["name"] for item in page["items"]]
         cursor = page["next_cursor"]

@@ -23,14 +23,19 @@ ROW = DefinitionRow(
     name="order-fulfilment",
     id=ACTIVITY,
     version=7,
+    state="enabled",
     enabled=True,
     paused=False,
+    shadow_version=None,
     trigger_type="event",
     dedupe_key_strategy="event_id",
     description=None,
     created_at=AT,
-    updated_at=AT,
     created_by="me",
+    updated_at=AT,
+    updated_by="me",
+    reason=None,
+    etag="7-7",
 )
 ME = ByHand("me")
 

@@ -49,6 +49,7 @@ def build_app(services: Services, authenticator: Authenticator, routers: Sequenc
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         exception_handlers={HTTPException: _no_route},
     )
     for router in routers:
