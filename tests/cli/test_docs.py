@@ -30,5 +30,12 @@ def test_the_help_says_them_too() -> None:
 
 
 def test_each_way_to_fail_has_its_status() -> None:
-    ways = {CommandFailed: 1, OperationFailed: 1, NotFound: 1, BadInput: 2, Conflict: 4, Interrupted: 130}
+    ways: dict[type[CommandFailed], int] = {
+        CommandFailed: 1,
+        OperationFailed: 1,
+        NotFound: 1,
+        BadInput: 2,
+        Conflict: 4,
+        Interrupted: 130,
+    }
     assert {way: int(way.exit_status) for way in ways} == ways

@@ -43,6 +43,6 @@ def test_programs_get_each_error_with_its_place(tmp_path: Path) -> None:
     shown = validate("-f", tmp_path, "-o", "json")
     told = json.loads(shown.stdout)
     assert (shown.exit_code, told["valid"]) == (2, False)
-    first, second = told["errors"]
+    second, first = told["errors"]  # what is wrong with a file as a whole comes first
     assert (first["origin"], first["line"], first["path"]) == (str(tmp_path / "a.yaml"), 8, "tasks[0].queue")
     assert (second["line"], "not UTF-8" in second["message"]) == (None, True)
