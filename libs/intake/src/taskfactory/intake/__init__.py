@@ -5,6 +5,11 @@ Reading order: `reading` (the event in a record), `decisions` (what follows from
 and `letters` (what was), `disposer` (one record, decided and disposed of), `redrive`, `replay` and `reruns`.
 """
 
+from taskfactory.intake.cancelling import (
+    Canceller,
+    NoSuchRun,
+    RunEnded,
+)
 from taskfactory.intake.dead_letter_topic import (
     DeadLetterSink,
     KafkaDeadLetters,
@@ -105,6 +110,7 @@ from taskfactory.intake.redrive import (
     GONE,
     Redriven,
     Redriver,
+    definition_id,
     redrive_all,
 )
 from taskfactory.intake.rehearsal import (
@@ -144,6 +150,7 @@ __all__ = [
     "AtOffset",
     "AtTime",
     "BeforeActivation",
+    "Canceller",
     "DeadLetter",
     "DeadLetterSink",
     "Decided",
@@ -170,6 +177,7 @@ __all__ = [
     "Listing",
     "NoEvent",
     "NoLetter",
+    "NoSuchRun",
     "NotNarrowed",
     "OffsetRange",
     "Pace",
@@ -192,6 +200,7 @@ __all__ = [
     "RerunResult",
     "Rerunner",
     "ResolvedAlready",
+    "RunEnded",
     "Span",
     "Start",
     "StartRun",
@@ -207,6 +216,7 @@ __all__ = [
     "decide",
     "decision_of",
     "decisions_of",
+    "definition_id",
     "in_parallel",
     "load_in_force",
     "new_request_id",

@@ -112,6 +112,15 @@ class Redriver:
         return self._single[definition.id]
 
 
+def definition_id(in_force: InForce, asked: str | None) -> str | None:
+    """The id of the definition that is meant by a name or an id.
+
+    The text itself when none in force has it, so that each letter is told why; None when nobody was asked for.
+    """
+    found = (item.id for item in in_force.definitions.definitions if asked in {item.id, item.definition.name})
+    return None if asked is None else next(found, asked)
+
+
 async def redrive_all(  # noqa: PLR0913 -- what there is to know
     redriver: Redriver,
     letters: Sequence[StoredLetter],

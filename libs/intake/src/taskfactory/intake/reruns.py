@@ -94,9 +94,11 @@ class Rerunner:
             KafkaException: Kafka did not.
             sqlalchemy.exc.DBAPIError: the registry did not answer.
         """
-        definition = self._present[run.activity_id]
+        definition = self._present.get(run.activity_id)
         if run.state == "running":
             return Rerun(run, "not_ended", note="it is still running; cancel it, or wait for its end")
+        if definition is None:
+            return Rerun(run, "disabled", note="its definition is deleted; apply it again, then run this again")
         if not definition.enabled:
             return Rerun(run, "disabled", note="its definition is disabled; enable it, then run this again")
         try:

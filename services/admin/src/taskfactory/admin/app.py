@@ -16,7 +16,21 @@ from taskfactory.admin.calling import request_id_of
 from taskfactory.admin.idempotency import Answers
 from taskfactory.admin.journal import Journal
 from taskfactory.admin.problems import Problem
-from taskfactory.admin.routers import apply, audit_trail, definitions, keys, lifecycle, mappings, me, versions
+from taskfactory.admin.routers import (
+    apply,
+    audit_trail,
+    dead_letters,
+    dedupe,
+    definitions,
+    explain,
+    keys,
+    lifecycle,
+    mappings,
+    me,
+    runs,
+    tasks,
+    versions,
+)
 from taskfactory.admin.routing import ApiRouter, Gate, api_routes
 from taskfactory.admin.services import Services
 from taskfactory.admin.troubles import as_problem
@@ -32,6 +46,11 @@ ROUTERS: Final[Sequence[ApiRouter]] = (
     mappings.router,
     keys.router,
     audit_trail.router,
+    runs.router,
+    tasks.router,
+    dead_letters.router,
+    explain.router,
+    dedupe.router,
 )
 """All of them; a new one is added here. The order decides where two paths fit one request."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from confluent_kafka import KafkaError, KafkaException
 from fastapi.exceptions import RequestValidationError
 from psycopg import errors as postgres
 from sqlalchemy.exc import DBAPIError
@@ -12,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.admin.problems import InputError, Problem
 from taskfactory.definitions import InvalidDefinitions
-from taskfactory.intake import Unavailable, WriterFailed
+from taskfactory.intake import Unavailable, UnknownTopic, WriterFailed
 from taskfactory.registry import (
     DuplicateNames,
     NameTaken,
@@ -94,6 +95,11 @@ def _temporal(error: RPCError) -> Problem | None:
     return None
 
 
+def _kafka(error: KafkaException) -> str:
+    cause = error.args[0] if error.args else None
+    return cause.str().rstrip(".") if isinstance(cause, KafkaError) else f"{error}"
+
+
 def _definitions(error: InvalidDefinitions) -> Problem:
     errors = [InputError(each.path, each.message, each.origin, each.line, each.column) for each in error.errors]
     return Problem("invalid", f"{len(errors)} thing(s) in the documents are wrong; `errors` names each.", errors)
@@ -118,4 +124,6 @@ _TOLD: Final[dict[type[Exception], Callable[[Any], Problem | None]]] = {
     PoolTimeout: _pool,
     DBAPIError: _database,
     RPCError: _temporal,
+    UnknownTopic: lambda error: Problem("not-found", f"Found: {error}; check its name, and the cluster's address."),
+    KafkaException: lambda error: away(f"Kafka does not answer: {_kafka(error)}.", "it may be back soon."),
 }

@@ -32,6 +32,7 @@ from taskfactory.intake import (
     Redriver,
     RehearsedResolutions,
     StoredLetter,
+    definition_id,
     load_in_force,
     redrive_all,
 )
@@ -128,7 +129,7 @@ def redrive(  # noqa: PLR0913 -- one parameter per option
     with open_desk() as desk:
         letters = [row.letter for row in reversed(desk.chosen(wanted))]
         in_force = load_in_force(desk.engine)
-        only = _definition_id(in_force, definition)
+        only = definition_id(in_force, definition)
         what = f"{counted(len(letters), 'dead letter')} would be redriven"
         require_consent(what, len(letters), given=yes or dry_run)
         results: list[Redriven] = []
@@ -226,9 +227,3 @@ def _filter(  # noqa: PLR0913, PLR0917 -- one parameter per option
 ) -> LetterFilter:
     first, last = moments(since, until)
     return LetterFilter(frozenset(ids or ()), reason, definition, first, last, topic, partition, offset)
-
-
-def _definition_id(in_force: InForce, asked: str | None) -> str | None:
-    """The definition's id; the text itself when none in force has that name, so that each letter is told why."""
-    found = (item.id for item in in_force.definitions.definitions if asked in {item.id, item.definition.name})
-    return None if asked is None else next(found, asked)

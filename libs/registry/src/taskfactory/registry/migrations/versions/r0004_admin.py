@@ -1,4 +1,4 @@
-"""For the Admin API: keys, and answers to requests that may be repeated."""
+"""For the Admin API: keys, answers to requests that may be repeated, and runs found by what people have at hand."""
 
 from typing import Final
 
@@ -44,7 +44,7 @@ CREATE INDEX idempotency_keys_by_age ON idempotency_keys (claimed_at);
 COMMENT ON COLUMN idempotency_keys.status IS 'of the answer; NULL while the request is being answered';
 """
 
-# Rows are found by what people have at hand. Both texts are the readable ones: at most 200 characters.
+# Both texts are the readable ones, of at most 200 characters; the partial indexes are for what is rare.
 _RUN_FILTERS: Final = """
 CREATE INDEX activity_runs_by_event_id ON activity_runs (event_id, started_at, run_id);
 CREATE INDEX activity_runs_by_dedupe_key ON activity_runs (dedupe_key, started_at, run_id);
