@@ -9,7 +9,7 @@ from taskfactory.cli.tables import runs_table, tasks_table
 
 RUN = {
     "run_id": "activity-a-k",
-    "activity_name": "orders",
+    "definition": "orders",
     "version": 3,
     "generation": 2,
     "state": "failed",
@@ -26,7 +26,7 @@ RUN = {
 TASK = {
     "task_id": "activity-a-k/reserve",
     "run_id": "activity-a-k",
-    "activity_name": "orders",
+    "definition": "orders",
     "name": "reserve",
     "index": None,
     "type": "activity",

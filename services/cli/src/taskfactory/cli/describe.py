@@ -11,6 +11,7 @@ from taskfactory.cli.api_client import admin_api, path_of
 from taskfactory.cli.cells import moment, reason, text, took
 from taskfactory.cli.names import definition_names
 from taskfactory.cli.output import Output, OutputOption, Table, show, yaml_text
+from taskfactory.cli.run_lists import task_of
 from taskfactory.cli.standing import known_definition
 from taskfactory.cli.tables import runs_table, tasks_table, versions_table
 
@@ -89,14 +90,14 @@ def describe_task(task_id: str, output: Output) -> None:
         NotFound: there is no such task, or none any more.
     """
     with admin_api() as api:
-        found = api.get(f"/v1/tasks/{task_id}")
+        found = task_of(api, task_id)
     facts = [
         ("state", found["state"]),
-        ("definition", found["activity_name"]),
+        ("definition", found["definition"]),
         ("run", found["run_id"]),
         ("handler", text(found["handler"])),
         ("queue", text(found["queue"])),
-        ("attempts", str(found["attempts"])),
+        ("attempts", text(found["attempts"])),
         ("scheduled", moment(found["scheduled_at"])),
         ("ended", moment(found["ended_at"])),
         ("reason", reason(found["error"])),
@@ -146,7 +147,7 @@ def _run_facts(found: Mapping[str, Any]) -> list[str]:
     return aligned(
         [
             ("state", found["state"]),
-            ("definition", f"{found['activity_name']}@{found['version']}"),
+            ("definition", f"{found['definition']}@{found['version']}"),
             ("generation", text(found["generation"])),
             ("event", f"{found['event_type']} {found['event_id']} of {found['event_source']}"),
             ("record", "/".join(place) or "-"),

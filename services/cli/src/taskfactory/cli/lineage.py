@@ -21,7 +21,7 @@ def lineage_lines(lineage: Mapping[str, Any], asked: str) -> Iterator[str]:
         mark = "* " if run["run_id"] == asked else ""
         event = run["event"]
         yield f"{indent}{event['type']} {event['id']} of {event['source']}{_place(event)}"
-        yield f"{indent}└ {mark}{run['activity_name']}@{run['version']} {run['state']}  {run['run_id']}"
+        yield f"{indent}└ {mark}{run['definition']}@{run['version']} {run['state']}  {run['run_id']}"
         yield f"{indent}    started {moment(run['started_at'])}, ended {moment(run['ended_at'])}{_outcome(run)}"
         for task in run["tasks"]:
             yield f"{indent}    {task['state']}  {task['task_id']}{_outcome(task)}"

@@ -27,12 +27,18 @@ Files = Annotated[
     list[str],
     typer.Option("--file", "-f", help="File, folder (its *.yaml, *.yml, *.json), or - for stdin; repeatable."),
 ]
+OnePartition = Annotated[
+    int | None, typer.Option("--partition", "-p", min=0, max=2**31 - 1, help="The record's partition.")
+]
+OneOffset = Annotated[int | None, typer.Option("--offset", min=0, max=2**63 - 1, help="The record's offset.")]
+"""Both as far as Kafka counts, which `intake.positions` says for topics' ranges."""
 Since = Annotated[
     str | None, typer.Option("--since", help="Then or later: 7d back from now, or a time such as 2026-11-20T09:00:00Z.")
 ]
 Until = Annotated[str | None, typer.Option("--until", help="Before then: as for --since.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+Why = Annotated[str, typer.Option("--because", help="Why, in your own words; kept with what was done.")]
 Because = Annotated[str | None, typer.Option("--because", help="Why, in your own words; kept with what was done.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="So many at most, the newest first.")]
 

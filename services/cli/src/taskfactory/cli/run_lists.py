@@ -78,6 +78,12 @@ def find_tasks(api: Api, wanted: RunFilter, limit: int, *, with_data: bool) -> S
     return rows
 
 
+def task_of(api: Api, task_id: str) -> Mapping[str, Any]:
+    """A task with params and result. Its id is a path: a run's id, a name, and perhaps a number."""
+    task: Mapping[str, Any] = api.get(path_of("tasks", *task_id.split("/")))
+    return task
+
+
 def tell_if_none(wanted: RunFilter, noun: str) -> None:
     """Say beside an empty list why it is empty."""
     if wanted == RunFilter():

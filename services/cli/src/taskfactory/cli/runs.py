@@ -1,9 +1,9 @@
 """`taskfactory runs`: what became of events, and what is done with runs that ended otherwise than they should have."""
 
 import getpass
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,11 +13,17 @@ from taskfactory.cli.describe import describe_run
 from taskfactory.cli.errors import BadInput, CommandFailed
 from taskfactory.cli.exit_status import ExitStatus
 from taskfactory.cli.lineage import lineage_lines
-from taskfactory.cli.options import Because, DryRun, Limit, OnlyDefinition, Since, Until, Yes, moments
+from taskfactory.cli.options import Because, DryRun, Limit, OnlyDefinition, Since, Until, Why, Yes, moments
 from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.run_lists import RunFilter, find_runs, tell_if_none
 from taskfactory.cli.tables import runs_table
 
+RERUN_SAID: Final = {
+    "started": "run again as",
+    "already_started": "was run again already, as",
+    "would_start": "would be run again as",
+}
+"""The API's results of a rerun, in words."""
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 
 app = typer.Typer(
@@ -93,7 +99,7 @@ def lineage(run: RunArgument, output: OutputOption = Output.TABLE) -> None:
 @app.command()
 def cancel(
     run_ids: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs under way.")],
-    because: Because = None,
+    because: Why,
     *,
     yes: Yes = False,
 ) -> None:
@@ -103,7 +109,7 @@ def cancel(
     """
     wanted = list(dict.fromkeys(run_ids))
     require_consent(f"{counted(len(wanted), 'run')} would be cancelled", len(wanted), given=yes)
-    _each(wanted, "cancel", because, lambda _: "asked to end")
+    _each(wanted, "cancel", {"reason": because}, lambda _: "asked to end")
 
 
 @app.command()
@@ -132,11 +138,11 @@ def rerun(  # noqa: PLR0913 -- one parameter per option
     twice; Ctrl-C is too. Exit status 1 when some could not be run again.
     """
     if run_ids and not (failed or run or definition or since or until):
-        if dry_run:
-            raise BadInput(["--dry-run goes with --failed or --run; a run that is named is run again"])
+        if because is None:
+            raise BadInput(["--because: say why; the audit trail keeps it"])
         wanted = list(dict.fromkeys(run_ids))
-        require_consent(f"{counted(len(wanted), 'run')} would be run again", len(wanted), given=yes)
-        _each(wanted, "rerun", because, lambda answer: f"run again as {answer['run_id']}")
+        require_consent(f"{counted(len(wanted), 'run')} would be run again", len(wanted), given=yes or dry_run)
+        _each(wanted, "rerun", {"reason": because, "dry_run": dry_run}, _rerun_said)
         return
     if run_ids or not (failed or run):
         raise BadInput(["say which runs: RUN... by id, or --failed (with --since, --until, --definition), or --run ID"])
@@ -150,13 +156,17 @@ def rerun(  # noqa: PLR0913 -- one parameter per option
     rerun_selected(selection, how, output, consent=yes)
 
 
-def _each(run_ids: Sequence[str], verb: str, because: str | None, done: Callable[[Any], str]) -> None:
+def _rerun_said(answer: Mapping[str, Any]) -> str:
+    return f"{RERUN_SAID[answer['result']]} {answer['run_id']}, in version {answer['version']}"
+
+
+def _each(run_ids: Sequence[str], verb: str, body: Mapping[str, Any], done: Callable[[Mapping[str, Any]], str]) -> None:
     """Ask for one thing to be done with each; what one refuses does not hold up the others."""
     worst = ExitStatus.DONE
     with admin_api() as api:
         for run_id in run_ids:
             try:
-                answer = api.post(path_of("runs", run_id, verb), {"reason": because}).value
+                answer = api.post(path_of("runs", run_id, verb), body).value
             except CommandFailed as error:
                 if len(run_ids) == 1:
                     raise

@@ -75,7 +75,7 @@ def runs_table(rows: Sequence[Row]) -> Table:
             (
                 moment(row["started_at"]),
                 row["state"],
-                f"{row['activity_name']}@{row['version']}",
+                f"{row['definition']}@{row['version']}",
                 "-" if row["generation"] == 1 else str(row["generation"]),
                 str(row["task_count"]),
                 took(row["started_at"], row["ended_at"]),
@@ -99,7 +99,7 @@ def tasks_table(rows: Sequence[Row]) -> Table:
                 row["state"],
                 text(row["handler"]),
                 text(row["queue"]),
-                str(row["attempts"]),
+                text(row["attempts"]),
                 row["task_id"],
                 reason(row["error"]),
             )

@@ -11,7 +11,7 @@ import typer
 
 from taskfactory.cli.errors import BadInput
 from taskfactory.intake import InvalidPosition, Position, parse_position
-from taskfactory.intake.positions import MAX_OFFSET, MAX_PARTITION, is_backwards
+from taskfactory.intake.positions import MAX_PARTITION, is_backwards
 
 DEFAULT_RATE: Final = "100/s"
 """Starts and dead letters: well below what a namespace of Temporal takes by default beside the traffic."""
@@ -22,10 +22,6 @@ OnlyPartitions = Annotated[
     list[int] | None,
     typer.Option("--partition", "-p", min=0, max=MAX_PARTITION, help="Only this partition; repeatable."),
 ]
-OnePartition = Annotated[
-    int | None, typer.Option("--partition", "-p", min=0, max=MAX_PARTITION, help="The record's partition.")
-]
-OneOffset = Annotated[int | None, typer.Option("--offset", min=0, max=MAX_OFFSET, help="The record's offset.")]
 From = Annotated[
     str,
     typer.Option(
