@@ -23,6 +23,7 @@ from taskfactory.envelope.record import Format
 from taskfactory.registry import EndedTask, Finished, PlannedRun, RunCursor, RunEnd, RunStore, TaskEnd
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun
 from taskfactory.registry.run_model import RunState
+from taskfactory.registry.run_store import Plan
 from tests.orchestrator.samples import ended_run, ended_task, finished
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -99,16 +100,16 @@ class FakeRunStore(RunStore):
         self.begun: list[str] = []
         self.leads: deque[Lead | None] = deque()
 
-    def plan(
-        self, runs: Sequence[RunInput], owner: str, render: Callable[[RunInput], Sequence[PlannedTask]]
-    ) -> list[PlannedRun]:
+    def plan(self, runs: Sequence[RunInput], owner: str, render: Callable[[RunInput], Plan]) -> list[PlannedRun]:
         assert owner
         plans = []
         for run in runs:
             if run.run_id in self.duplicates:
                 plans.append(PlannedRun(run_id=run.run_id, state="duplicate"))
                 continue
-            self.rendered.extend(render(run))
+            rendered = render(run)
+            assert isinstance(rendered, Sequence)
+            self.rendered.extend(rendered)
             self.rows[run.run_id] = Row()
             plans.append(PlannedRun(run_id=run.run_id, state="running"))
         return plans
@@ -187,6 +188,8 @@ class FakeExecution:
     visible: bool = True
     """Visibility is written some time after the execution closed."""
     typed_search_attributes: TypedSearchAttributes = TypedSearchAttributes.empty
+    metadata: tuple[str, str] | None = None
+    """Summary and details."""
 
 
 class FakeTemporal:
@@ -232,6 +235,8 @@ class FakeTemporal:
         id_reuse_policy: WorkflowIDReusePolicy,
         id_conflict_policy: WorkflowIDConflictPolicy,
         search_attributes: TypedSearchAttributes,
+        static_summary: str,
+        static_details: str,
     ) -> None:
         assert (id_reuse_policy, id_conflict_policy) == (
             WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
@@ -247,6 +252,7 @@ class FakeTemporal:
                 run_id="execution-2",
                 input=run,
                 typed_search_attributes=search_attributes,
+                metadata=(static_summary, static_details),
             )
         )
 

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from taskfactory.definitions import DedupeKey, PlannedTask, RenderFailed, RunInput, event_identity, workflow_id
+from taskfactory.definitions import (
+    DedupeKey,
+    PlannedTask,
+    RenderedRun,
+    RenderFailed,
+    RunInput,
+    event_identity,
+    workflow_id,
+)
 from taskfactory.registry import (
     DefinitionStore,
     PageLimit,
@@ -120,7 +128,8 @@ def test_a_plan_that_commits_after_its_execution_died_is_taken_over(
     dead, alive = owner(), owner()
     with ThreadPoolExecutor(1) as threads:
         with engine.begin() as connection:
-            planning.plan(connection, [planning.candidate(run, dead) for run in runs], one_task, PageLimit())
+            candidates = [planning.candidate(run, dead) for run in runs]
+            planning.plan(connection, candidates, lambda run: RenderedRun(one_task(run)), PageLimit())
             successor = threads.submit(store.plan, runs, alive, never_rendered)
             wait_until_blocked_by(connection, sql)
             assert not successor.done()

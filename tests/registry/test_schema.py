@@ -1,11 +1,13 @@
-"""Migrations, and the monthly partitions of runs and tasks."""
+"""Migrations, and the monthly partitions of runs, tasks and context."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from alembic import command
 from sqlalchemy import Engine, text
 
+from taskfactory.definitions import ContextValue, RenderedRun, RunInput
 from taskfactory.registry import (
     RunEnd,
     RunStore,
@@ -15,10 +17,13 @@ from taskfactory.registry import (
     migrate,
     open_engine,
     require_schema,
+    schema,
 )
 from tests.registry.samples import one_task, owner, planned_task, run_input
 
 ACTIVITY = "0b7c2f0e-9a34-4b53-8c2e-111111111111"
+
+TABLES = ("activity_runs", "tasks", "run_context")
 
 
 def partitions(engine: Engine, table: str) -> list[str]:
@@ -34,15 +39,19 @@ def rows(engine: Engine, table: str) -> int:
         return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
 
 
+def one_task_with_context(run: RunInput) -> RenderedRun:
+    return RenderedRun(one_task(run), [ContextValue(name="a", position=0, type="static", secret=(), value=1)])
+
+
 def run_started_at(engine: Engine, event_id: str, started_at: datetime, *, end: bool) -> str:
     """A run with one task, as if it had been planned then."""
     store = RunStore(engine)
     run = run_input(event_id, activity_id=ACTIVITY)
-    store.plan([run], owner(), one_task)
+    store.plan([run], owner(), one_task_with_context)
     if end:
         store.finish([], [RunEnd(run_id=run.run_id, status="failed")])
     with engine.begin() as connection:
-        for table in ("tasks", "activity_runs"):
+        for table in TABLES:
             connection.execute(
                 text(f"UPDATE {table} SET started_at = :at WHERE run_id = :run_id"),
                 {"at": started_at, "run_id": run.run_id},
@@ -79,15 +88,15 @@ def test_months_are_made_ahead_across_the_turn_of_the_year(fresh_engine: Engine)
     migrate(fresh_engine)
     made = ensure_partitions(fresh_engine, datetime(2031, 11, 30, 23, 59, tzinfo=UTC))
     months = ("y2031m11", "y2031m12", "y2032m01")
-    assert made == [f"{table}_{month}" for month in months for table in ("activity_runs", "tasks")]
+    assert made == [f"{table}_{month}" for month in months for table in TABLES]
 
 
 def test_rows_without_a_month_are_moved_into_one(fresh_engine: Engine) -> None:
     migrate(fresh_engine)
     run_id = run_started_at(fresh_engine, "e-1", datetime(2020, 2, 29, 12, tzinfo=UTC), end=False)
-    assert (rows(fresh_engine, "activity_runs_default"), rows(fresh_engine, "tasks_default")) == (1, 1)
-    assert ensure_partitions(fresh_engine, datetime.now(UTC)) == ["activity_runs_y2020m02", "tasks_y2020m02"]
-    assert (rows(fresh_engine, "activity_runs_default"), rows(fresh_engine, "tasks_default")) == (0, 0)
+    assert [rows(fresh_engine, f"{table}_default") for table in TABLES] == [1, 1, 1]
+    assert ensure_partitions(fresh_engine, datetime.now(UTC)) == [f"{table}_y2020m02" for table in TABLES]
+    assert [rows(fresh_engine, f"{table}_default") for table in TABLES] == [0, 0, 0]
     store = RunStore(fresh_engine)
     assert [run.run_id for run in store.list_runs()] == [run_id]
     assert store.tasks_page(run_id, 0).tasks[0].task_id == planned_task(run_input(activity_id=ACTIVITY)).task_id
@@ -103,7 +112,7 @@ def test_expired_months_go_but_not_with_an_open_run_in_them(fresh_engine: Engine
     kept_for = timedelta(days=90)
     day_before_expiry = datetime(2020, 3, 1, tzinfo=UTC) + kept_for - timedelta(seconds=1)
     assert drop_expired(fresh_engine, kept_for, day_before_expiry) == []
-    assert drop_expired(fresh_engine, kept_for, datetime.now(UTC)) == ["activity_runs_y2020m02", "tasks_y2020m02"]
+    assert drop_expired(fresh_engine, kept_for, datetime.now(UTC)) == [f"{table}_y2020m02" for table in TABLES]
 
     store = RunStore(fresh_engine)
     assert [run.run_id for run in store.list_runs()] == [still_open]
@@ -111,6 +120,21 @@ def test_expired_months_go_but_not_with_an_open_run_in_them(fresh_engine: Engine
     (again,) = store.plan([run_input("e-1", activity_id=ACTIVITY)], owner(), one_task)
     assert (again.run_id, again.state, again.duplicate_of) == (ended, "duplicate", None)
     assert "activity_runs_y2020m03" in partitions(fresh_engine, "activity_runs")
+
+
+def test_months_that_were_there_before_context_was_kept_get_their_part_of_it(fresh_engine: Engine) -> None:
+    config = schema._config()
+    with fresh_engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        for table in ("activity_runs", "tasks"):
+            bounds = "FOR VALUES FROM ('2020-02-01 00:00:00+00') TO ('2020-03-01 00:00:00+00')"
+            connection.execute(text(f"CREATE TABLE {table}_y2020m02 PARTITION OF {table} {bounds}"))
+    migrate(fresh_engine)
+    assert "run_context_y2020m02" in partitions(fresh_engine, "run_context")
+    run_started_at(fresh_engine, "e-1", datetime(2020, 2, 10, tzinfo=UTC), end=True)
+    assert rows(fresh_engine, "run_context_y2020m02") == 1
+    assert len(drop_expired(fresh_engine, timedelta(days=90), datetime.now(UTC))) == 3
 
 
 def test_every_index_of_a_parent_is_on_a_new_month(fresh_engine: Engine) -> None:

@@ -1,5 +1,6 @@
 """Activity definitions: model, matching, expressions, templates, dedupe keys. Pure."""
 
+from taskfactory.definitions.calendar import next_ticks
 from taskfactory.definitions.context_sources import (
     HttpContext,
     PluginContext,
@@ -52,9 +53,25 @@ from taskfactory.definitions.masking import MASK, Scrubber, mask, secrets_of
 from taskfactory.definitions.matching.flatten import EventTooDeep
 from taskfactory.definitions.matching.pattern import EventPattern, InvalidPattern, Mismatch
 from taskfactory.definitions.model import ActivityDefinition, EventTrigger
-from taskfactory.definitions.rendering import PlannedRetry, PlannedTask, RenderedRun, render_run, render_tasks
+from taskfactory.definitions.rendering import (
+    PlannedRetry,
+    PlannedTask,
+    RenderedRun,
+    planned_retry,
+    render_run,
+    render_tasks,
+)
 from taskfactory.definitions.run_input import RUN_WORKFLOW, OpenChild, RunInput, RunKind, RunProgress
 from taskfactory.definitions.schedule_spec import CalendarSpec, IntervalSpec, Range, ScheduleSpec, nominal_text
+from taskfactory.definitions.tick_decision import (
+    GRACE,
+    Fire,
+    FireAfter,
+    Skip,
+    SkipReason,
+    TickDecision,
+    Wait,
+)
 from taskfactory.definitions.tick_request import (
     SCHEDULE,
     TICK_WORKFLOW,
@@ -76,6 +93,7 @@ from taskfactory.definitions.topic_mapping import TopicMapping
 from taskfactory.definitions.windows import Duplicate, Opened, Standing, decide_window
 
 __all__ = [
+    "GRACE",
     "MASK",
     "RUN_WORKFLOW",
     "SCHEDULE",
@@ -102,6 +120,8 @@ __all__ = [
     "EventTrigger",
     "Explanation",
     "Filtered",
+    "Fire",
+    "FireAfter",
     "FiresBySchedule",
     "HttpContext",
     "HttpRequest",
@@ -132,13 +152,17 @@ __all__ = [
     "RunsContext",
     "ScheduleSpec",
     "Scrubber",
+    "Skip",
+    "SkipReason",
     "SqlContext",
     "Standing",
     "Tick",
+    "TickDecision",
     "TickKind",
     "TickRequest",
     "TopicMapping",
     "Verdict",
+    "Wait",
     "WhenFalse",
     "context_values",
     "decide_window",
@@ -152,10 +176,12 @@ __all__ = [
     "load_documents",
     "map_record",
     "mask",
+    "next_ticks",
     "nominal_text",
     "outcome_id",
     "parse_definition",
     "parse_mapping",
+    "planned_retry",
     "remote_sources",
     "render_request",
     "render_run",

@@ -58,6 +58,8 @@ class StaticContext(_Source):
 class RemoteSource(_Source):
     """What all sources outside have in common."""
 
+    type: str
+    """Each has its own."""
     timeout: Duration = "10s"
     """Longest time of one attempt; the connection may allow less."""
     schedule_to_close: Duration = "24h"

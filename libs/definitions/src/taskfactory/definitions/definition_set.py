@@ -122,6 +122,11 @@ class DefinitionSet:
         """The enabled definitions that events start, in the order given."""
         return tuple(candidate.registered for candidate in self._candidates.values())
 
+    def get(self, identity: str) -> RegisteredDefinition | None:
+        """The enabled definition with this id."""
+        found = self._candidates.get(identity)
+        return None if found is None else found.registered
+
     def __len__(self) -> int:
         return len(self._candidates)
 

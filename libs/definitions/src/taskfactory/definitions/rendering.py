@@ -144,12 +144,13 @@ def _plan(task: TaskTemplate, path: Path, bindings: Bindings, run_id: str, index
         timeout=parse_duration(task.timeout),
         schedule_to_close=parse_duration(activity.schedule_to_close) if activity else None,
         heartbeat=parse_duration(activity.heartbeat) if activity and activity.heartbeat else None,
-        retry=_retry(task.retry),
+        retry=planned_retry(task.retry),
         skipped=skipped,
     )
 
 
-def _retry(retry: Retry) -> PlannedRetry:
+def planned_retry(retry: Retry) -> PlannedRetry:
+    """The author's retry with its times in seconds."""
     return PlannedRetry(
         max_attempts=retry.max_attempts,
         initial_interval=parse_duration(retry.initial_interval),

@@ -133,7 +133,11 @@ from taskfactory.intake.schema_registry import (
 from taskfactory.intake.settings import (
     IntakeSettings,
 )
+from taskfactory.intake.shadows import (
+    shadow_matches,
+)
 from taskfactory.intake.starter import (
+    PAYLOAD_STORAGE,
     Refused,
     Start,
     Starter,
@@ -147,6 +151,7 @@ from taskfactory.intake.unavailable import (
 __all__ = [
     "COULD_NOT",
     "GONE",
+    "PAYLOAD_STORAGE",
     "AtOffset",
     "AtTime",
     "BeforeActivation",
@@ -229,4 +234,5 @@ __all__ = [
     "record_from_message",
     "redrive_all",
     "schema_registry",
+    "shadow_matches",
 ]

@@ -16,7 +16,7 @@ from taskfactory.definitions import DefinitionSet, Documents, RegisteredDefiniti
 from taskfactory.intake.dead_letters import DeadLetter
 from taskfactory.intake.decisions import DecisionLimits
 from taskfactory.intake.executions import Executions
-from taskfactory.intake.explanation import Answered, Facts, asked_for, explain_event
+from taskfactory.intake.explanation import Answered, Facts, asked_for, explain_event, explain_shadows
 from taskfactory.intake.history import History
 from taskfactory.intake.in_force import InForce
 from taskfactory.intake.loading import load_in_force
@@ -187,7 +187,10 @@ class Explainer:
         evidence = Evidence(self._engine)
         in_force = await asyncio.to_thread(load_in_force, self._engine)
         everybody = [*in_force.definitions.definitions, *await asyncio.to_thread(evidence.disabled)]
-        registered = _named(sorted(everybody, key=lambda item: item.definition.name), name)
+        shadows = [item for item in in_force.shadows.definitions if name in {None, item.definition.name}]
+        registered = _named(sorted(everybody, key=lambda item: item.definition.name), None if shadows else name)
+        if name is not None:
+            registered = [item for item in registered if item.definition.name == name]
         reading = await read_question(self._reader, question, in_force)
         if isinstance(reading, DeadLetter) and question.placed:
             resolutions = await asyncio.to_thread(evidence.resolutions, [reading.key])
@@ -196,7 +199,8 @@ class Explainer:
             return Explained(reading)
         answers = explain_event(reading, registered, in_force, self._limits, question.topic)
         facts = await self._facts(evidence, answers)
-        return Explained(reading, [answer.settle(facts, placed=question.placed) for answer in answers])
+        settled = [answer.settle(facts, placed=question.placed) for answer in answers]
+        return Explained(reading, [*settled, *explain_shadows(reading, shadows, question.topic)])
 
     async def _facts(self, evidence: Evidence, answers: Sequence[Answered]) -> Facts:
         facts = await asyncio.to_thread(facts_of, evidence, answers)

@@ -8,6 +8,7 @@ from taskfactory.registry.api_keys import ApiKey, ApiKeys, FoundKey, IssuedKey, 
 from taskfactory.registry.applied import Action, Applied
 from taskfactory.registry.audit_trail import AuditEntry, AuditFilter, AuditLine, AuditTrail
 from taskfactory.registry.claims import LedgerKey
+from taskfactory.registry.context_rows import ContextState, StoredContext
 from taskfactory.registry.dead_letter_resolutions import DeadLetterResolutions, Resolution, ResolutionKind
 from taskfactory.registry.dedupe_store import DedupeStore
 from taskfactory.registry.definition_errors import (
@@ -22,6 +23,7 @@ from taskfactory.registry.definition_lifecycle import Expected
 from taskfactory.registry.definition_listener import DefinitionListener
 from taskfactory.registry.definition_rows import DefinitionRow, DefinitionVersion
 from taskfactory.registry.definition_store import DefinitionStore
+from taskfactory.registry.earlier_runs import EarlierRuns, ResultsTooLarge
 from taskfactory.registry.engine import open_engine
 from taskfactory.registry.evidence import ClaimKeys, Evidence, RunFact, claim_keys
 from taskfactory.registry.finishing import UnknownIds
@@ -35,9 +37,11 @@ from taskfactory.registry.past_runs import PastRun, RunSelection
 from taskfactory.registry.present import DefinitionState
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
 from taskfactory.registry.revisions import next_revision
+from taskfactory.registry.run_context import RunContextStore, ShownContext, scrubber_of
 from taskfactory.registry.run_details import RerunLink, RunDetail
 from taskfactory.registry.run_end import OpenTasks
 from taskfactory.registry.run_model import (
+    AwaitsContext,
     EndedRun,
     EndedTask,
     EventAttributes,
@@ -47,6 +51,7 @@ from taskfactory.registry.run_model import (
     RunContext,
     RunEnd,
     RunState,
+    SourceToFetch,
     StoredTask,
     TaskEnd,
     TaskPage,
@@ -54,9 +59,22 @@ from taskfactory.registry.run_model import (
 )
 from taskfactory.registry.run_pages import RunFilter, RunKind, RunPlace, TaskFilter, TaskPlace
 from taskfactory.registry.run_store import RunStore
+from taskfactory.registry.schedule_states import ScheduleChanges, Scheduled, ScheduleStates
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
+from taskfactory.registry.shadow_matches import (
+    Comparison,
+    ShadowExample,
+    ShadowMatch,
+    ShadowMatches,
+    ShadowReport,
+    ShadowVerdict,
+)
+from taskfactory.registry.stored_text import readable_key
 from taskfactory.registry.task_pages import PageLimit
 from taskfactory.registry.task_queues import OpenQueue, QueueCheck, QueueKind, QueueState
+from taskfactory.registry.tick_evidence import ScheduleLine, TickEvidence, TickFact, UndecidedRun
+from taskfactory.registry.tick_rows import AskedTick, DecidedTick, Decision, TickRow, UnknownActivity
+from taskfactory.registry.ticks import TickStore
 from taskfactory.registry.topic_mapping_store import MappingChanges, TopicMappingRow
 from taskfactory.registry.transactions import Refused
 
@@ -66,16 +84,22 @@ __all__ = [
     "ApiKey",
     "ApiKeys",
     "Applied",
+    "AskedTick",
     "AuditEntry",
     "AuditFilter",
     "AuditLine",
     "AuditTrail",
+    "AwaitsContext",
     "ByHand",
     "Cause",
     "Claim",
     "ClaimKeys",
     "ClaimedRun",
+    "Comparison",
+    "ContextState",
     "DeadLetterResolutions",
+    "DecidedTick",
+    "Decision",
     "DedupeStore",
     "DefinitionChanges",
     "DefinitionListener",
@@ -84,6 +108,7 @@ __all__ = [
     "DefinitionStore",
     "DefinitionVersion",
     "DuplicateNames",
+    "EarlierRuns",
     "EndedRun",
     "EndedTask",
     "EventAttributes",
@@ -126,7 +151,9 @@ __all__ = [
     "RerunOpened",
     "Resolution",
     "ResolutionKind",
+    "ResultsTooLarge",
     "RunContext",
+    "RunContextStore",
     "RunCursor",
     "RunDetail",
     "RunEnd",
@@ -138,9 +165,21 @@ __all__ = [
     "RunSelection",
     "RunState",
     "RunStore",
+    "ScheduleChanges",
+    "ScheduleLine",
+    "ScheduleStates",
+    "Scheduled",
     "SchemaMismatch",
+    "ShadowExample",
+    "ShadowMatch",
+    "ShadowMatches",
+    "ShadowReport",
+    "ShadowVerdict",
+    "ShownContext",
     "ShownTaskState",
+    "SourceToFetch",
     "StoredAnswer",
+    "StoredContext",
     "StoredTask",
     "TaskEnd",
     "TaskFilter",
@@ -148,7 +187,13 @@ __all__ = [
     "TaskPlace",
     "TaskRow",
     "TaskState",
+    "TickEvidence",
+    "TickFact",
+    "TickRow",
+    "TickStore",
     "TopicMappingRow",
+    "UndecidedRun",
+    "UnknownActivity",
     "UnknownDefinition",
     "UnknownIds",
     "UnknownKeys",
@@ -162,5 +207,7 @@ __all__ = [
     "migrate",
     "next_revision",
     "open_engine",
+    "readable_key",
     "require_schema",
+    "scrubber_of",
 ]

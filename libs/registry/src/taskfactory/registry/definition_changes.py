@@ -24,6 +24,7 @@ from taskfactory.registry.definition_versions import (
     shadow_beside,
 )
 from taskfactory.registry.present import Present, present, specs
+from taskfactory.registry.shadow_matches import forget
 
 Effect = Literal["none", "activate", "shadow_alone", "shadow_beside", "end_shadow", "delete"]
 
@@ -106,6 +107,8 @@ def carry_out(connection: Connection, plans: Sequence[Planned], by: By, *, dry_r
     shadow_beside(connection, [(plan.id, plan.version) for plan in by_effect.get("shadow_beside", ())], by)
     shadow_beside(connection, [(plan.id, None) for plan in by_effect.get("end_shadow", ())], by)
     delete(connection, [plan.id for plan in by_effect.get("delete", ())], by)
+    forget(connection, [(plan.id, plan.version) for plan in plans if plan.action == "shadowed"])
+    forget(connection, [(plan.id, plan.before.newest + 1) for plan in plans if plan.before and plan.effect == "delete"])
     add_versions(connection, [_numbered(plan) for plan in plans if plan.is_new], by)
     audit_trail.append(connection, [_entry(plan, by) for plan in plans if plan.effect != "none"])
     standing = present(connection, [plan.name for plan in plans])

@@ -1,5 +1,6 @@
 """Questions about definitions in PostgreSQL, asked without changing anything."""
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from taskfactory.registry.definition_rows import (
     versions_of,
 )
 from taskfactory.registry.present import DefinitionState
+from taskfactory.registry.shadow_matches import ShadowReport, report_of
 from taskfactory.registry.topic_mapping_store import TopicMappingRow, list_mappings
 from taskfactory.registry.transactions import in_transaction
 
@@ -126,6 +128,22 @@ class DefinitionQueries:
     def list(self, name: str | None = None, *, deleted: bool = False) -> list[DefinitionRow]:
         """All definitions by name, disabled ones too; or the one of that name. Deleted ones only when asked for."""
         return in_transaction(self._engine, lambda connection: list_definitions(connection, name, deleted=deleted))
+
+    def shadow_report(self, name: str, since: datetime | None = None, *, examples: int = 5) -> ShadowReport:
+        """What the shadow version would have done beside what the active one did; after its end, what it came to.
+
+        Args:
+            name: the definition's.
+            since: only records that were decided then or later.
+            examples: the newest so many records of each kind.
+
+        Raises:
+            UnknownNames: no definition ever had the name.
+        """
+        report = in_transaction(self._engine, lambda connection: report_of(connection, name, since, examples))
+        if report is None:
+            raise UnknownNames([name])
+        return report
 
     def revision(self) -> int:
         """A number that rises with every change of a definition; cheap to ask for.

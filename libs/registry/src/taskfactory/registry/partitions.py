@@ -1,7 +1,7 @@
-"""Months of runs and tasks as partitions: made before they are needed, dropped when retention has passed.
+"""Months of runs, tasks and context as partitions: made before they are needed, dropped when retention has passed.
 
-A task lies in the month in which its run started, so that both expire together. The default partitions are a net: a
-row that arrives before its month exists waits there until `ensure_partitions` moves it.
+Tasks and context lie in the month in which their run started, so that all expire together. The default partitions are a
+net: a row that arrives before its month exists waits there until `ensure_partitions` moves it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from taskfactory.registry.transactions import in_transaction
 
-_TABLES: Final = ("activity_runs", "tasks")
+_TABLES: Final = ("activity_runs", "tasks", "run_context")
 _MONTHS_AHEAD: Final = 2
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('taskfactory_partitions', 0))")
 _LIMITS: Final = text("SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '10min'")
@@ -36,7 +36,7 @@ def ensure_partitions(engine: Engine, now: datetime) -> list[str]:
 
 
 def drop_expired(engine: Engine, retention: timedelta, now: datetime) -> list[str]:
-    """Drop the months that ended longer than `retention` ago, runs and tasks together.
+    """Drop the months that ended longer than `retention` ago, runs, tasks and context together.
 
     A month in which a run is still open stays, whatever its age. The ledger is not touched: it is kept forever.
 
@@ -103,17 +103,17 @@ def _create(connection: Connection, table: str, month: tuple[int, int]) -> str:
 def _drop(connection: Connection, month: tuple[int, int]) -> list[str]:
     connection.execute(_LOCK)
     connection.execute(_LIMITS)
-    runs, tasks = (_name(table, month) for table in _TABLES)
+    names = [_name(table, month) for table in _TABLES]
     if month not in _months(connection):
         return []
     # The parents, in the order in which writers lock them; dropping a partition would lock them anyway.
-    connection.execute(text("LOCK TABLE ONLY tasks, ONLY activity_runs IN ACCESS EXCLUSIVE MODE"))
-    open_run = text(f"SELECT 1 FROM {runs} WHERE state = 'running' LIMIT 1")  # noqa: S608 -- our own names
+    connection.execute(text("LOCK TABLE ONLY tasks, ONLY activity_runs, ONLY run_context IN ACCESS EXCLUSIVE MODE"))
+    open_run = text(f"SELECT 1 FROM {names[0]} WHERE state = 'running' LIMIT 1")  # noqa: S608 -- our own names
     if connection.execute(open_run).first():
         return []
-    for name in (tasks, runs):
+    for name in reversed(names):
         connection.execute(text(f"DROP TABLE {name}"))
-    return [runs, tasks]
+    return names
 
 
 def _months(connection: Connection) -> list[tuple[int, int]]:

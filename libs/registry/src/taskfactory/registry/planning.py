@@ -7,6 +7,8 @@ id that fires again, the identity is written down but does not decide; the event
 commit together; a caller that comes again therefore finds either nothing or everything, and is given what it
 was given before.
 
+A run whose context has to be fetched is claimed without its tasks; `plan_claimed` adds them later, once, whoever asks.
+
 A run id is a workflow id, and Temporal has one open execution per workflow id. So an open run that another execution
 planned for the same event was left behind by an execution that is dead: it was terminated while its plan was being
 written. The one that asks now takes the run over. A call of the dead one that arrives even later takes it back, which
@@ -20,11 +22,22 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from taskfactory.definitions import DedupeKey, PlannedTask, RunInput, event_identity, event_moment, event_occurrence
+from taskfactory.definitions import DedupeKey, RenderedRun, RunInput, event_identity, event_moment, event_occurrence
 from taskfactory.envelope import Failure
 from taskfactory.registry.claims import LedgerKey, claim
+from taskfactory.registry.finishing import UnknownIds
 from taskfactory.registry.run_model import PlannedRun, TaskPage
-from taskfactory.registry.run_rows import Candidate, StoredRun, Windowed, find_runs, insert_runs, new_run, take_over
+from taskfactory.registry.run_rows import (
+    Candidate,
+    Rendering,
+    StoredRun,
+    Windowed,
+    find_runs,
+    insert_runs,
+    new_run,
+    take_over,
+)
+from taskfactory.registry.run_rows import plan_claimed as plan_claimed_rows
 from taskfactory.registry.task_pages import PageLimit, read_pages
 from taskfactory.registry.windows import WindowAsk, holders, open_windows
 
@@ -68,7 +81,7 @@ def repeated(asking: Candidate, first: PlannedRun) -> PlannedRun:
 def plan(
     connection: Connection,
     candidates: Sequence[Candidate],
-    render: Callable[[RunInput], Sequence[PlannedTask] | Failure],
+    render: Callable[[RunInput], Rendering],
     limit: PageLimit,
 ) -> list[PlannedRun]:
     """Claim, render and store what is new; look up the rest.
@@ -76,7 +89,7 @@ def plan(
     Args:
         connection: a transaction.
         candidates: with distinct admissions.
-        render: the tasks of a run, or why there are none.
+        render: the tasks of a run, or why there are none (yet).
         limit: the size of each run's first page of tasks.
 
     Returns:
@@ -90,6 +103,30 @@ def plan(
     others = [asking for asking in candidates if asking.admission not in new]
     results = {key: run.planned for key, run in new.items()} | _look_up(connection, others, limit)
     return [results[asking.admission] for asking in candidates]
+
+
+def plan_claimed(
+    connection: Connection, asking: Candidate, rendered: RenderedRun | Failure, limit: PageLimit
+) -> PlannedRun:
+    """Store the plan of a run whose context was fetched after its claim; where there is one already, that one.
+
+    Args:
+        connection: a transaction.
+        asking: the run, which has a row.
+        rendered: its tasks and context, or why there are none.
+        limit: the size of the first page of tasks.
+
+    Raises:
+        UnknownIds: the run has no row.
+        Unstorable: params, options or context values have no JSON form.
+    """
+    new = new_run(asking, rendered, limit)
+    if plan_claimed_rows(connection, new):
+        return new.planned
+    run = _same_run(asking, find_runs(connection, [asking]))
+    if run is None:
+        raise UnknownIds("run", [asking.run.run_id])
+    return _again(run, read_pages(connection, {run.run_id: 0}, limit)[run.run_id])
 
 
 def _look_up(connection: Connection, others: Sequence[Candidate], limit: PageLimit) -> dict[LedgerKey, PlannedRun]:
@@ -175,7 +212,7 @@ def _again(run: StoredRun, page: TaskPage) -> PlannedRun:
     return PlannedRun.model_validate(
         {
             "run_id": run.run_id,
-            "state": run.state,
+            "state": "claimed" if run.awaits_context and run.state == "running" else run.state,
             "error": run.error,
             "task_count": run.task_count,
             "tasks": page.tasks,

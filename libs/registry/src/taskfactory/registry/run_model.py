@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from taskfactory.definitions import PlannedTask
+from taskfactory.definitions import PlannedRetry, PlannedTask
 from taskfactory.envelope import ActivityRef, Failure, RunStatus, TaskStatus, Trigger
 
 RunState = Literal["running", "completed", "failed", "cancelled", "skipped"]
@@ -39,11 +39,28 @@ class TaskPage(_Frozen):
     """Where the next page starts; None when this one holds the last task."""
 
 
+class AwaitsContext(_Frozen):
+    """Stands for a run's tasks while the context that they are worked out from has still to be fetched."""
+
+
+class SourceToFetch(_Frozen):
+    """A context source that waits for its turn; times in seconds."""
+
+    name: str
+    timeout: float
+    """Of one attempt."""
+    schedule_to_close: float
+    retry: PlannedRetry
+
+
 class PlannedRun(_Frozen):
     """What became of a claim: the run's plan, or whose run it is a duplicate of."""
 
     run_id: str
-    state: Literal["running", "duplicate", "completed", "failed", "cancelled", "skipped"]
+    state: Literal["running", "claimed", "duplicate", "completed", "failed", "cancelled", "skipped"]
+    """`claimed`: the run is open, and its tasks are planned once `sources` are fetched."""
+    sources: list[SourceToFetch] = []
+    """In the order in which they are fetched."""
     duplicate_of: str | None = None
     """The run that has the key, where its row still exists."""
     error: Failure | None = None

@@ -8,11 +8,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from taskfactory.definitions import PlannedTask, RunInput
+from taskfactory.definitions import ContextValue, PlannedTask, RenderedRun, RunInput
 from taskfactory.envelope import Failure
 from taskfactory.registry.claims import LedgerKey
 from taskfactory.registry.columns import arrays, unnest
-from taskfactory.registry.run_model import EventAttributes, PlannedRun, StoredTask, TaskPage
+from taskfactory.registry.context_rows import insert_context
+from taskfactory.registry.run_model import AwaitsContext, EventAttributes, PlannedRun, StoredTask, TaskPage
 from taskfactory.registry.stored_text import json_text, json_text_or_null, readable, readable_key
 from taskfactory.registry.task_pages import PageLimit, first_page
 
@@ -34,6 +35,7 @@ _RUN: Final = {
     "event_id": "text",
     "event_type": "text",
     "task_count": "integer",
+    "awaits_context": "boolean",
 }
 
 _TASK: Final = {
@@ -65,11 +67,32 @@ _INSERT: Final = text(f"""
 """)  # noqa: S608 -- built from this module's constants
 
 _FIND: Final = text("""
-    SELECT run_id, activity_id, event_digest, generation, owner, state, error, task_count
+    SELECT run_id, activity_id, event_digest, generation, owner, state, error, task_count, awaits_context
     FROM activity_runs
     WHERE run_id = ANY(CAST(:run_ids AS text[])) OR event_digest = ANY(CAST(:event_digests AS bytea[]))
     ORDER BY started_at, run_id
 """)
+
+# In this order: the row is locked, then looked at.
+_OPEN_CLAIM: Final = text("""
+    SELECT started_at FROM activity_runs
+    WHERE run_id = :run_id AND awaits_context AND ended_at IS NULL FOR UPDATE
+""")
+
+_PLAN_CLAIMED: Final = text(f"""
+    WITH planned AS (
+        UPDATE activity_runs
+        SET awaits_context = false, task_count = :task_count,
+            state = CAST(:state AS text), error = CAST(:error AS json),
+            task_counts = CASE WHEN CAST(:state AS text) = 'running' THEN NULL ELSE CAST('{{}}' AS json) END,
+            ended_at = CASE WHEN CAST(:state AS text) = 'running' THEN NULL ELSE now() END
+        WHERE run_id = :run_id AND started_at = :started_at
+    )
+    INSERT INTO tasks ({", ".join(_TASK)}, started_at, scheduled_at, ended_at)
+    SELECT t.*, :started_at,
+           CASE WHEN t.state = 'scheduled' THEN now() END, CASE WHEN t.state = 'skipped' THEN now() END
+    FROM {unnest("t", _TASK)}
+""")  # noqa: S608 -- built from this module's constants
 
 _OWNER: Final = {"taken_run_id": "text", "new_owner": "uuid"}
 
@@ -125,6 +148,7 @@ class StoredRun:
     state: str
     error: Failure | None
     task_count: int
+    awaits_context: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,34 +158,40 @@ class NewRun:
     planned: PlannedRun
     row: tuple[Any, ...]
     task_rows: Sequence[tuple[Any, ...]]
+    context: Sequence[ContextValue]
 
 
-def new_run(candidate: Candidate, rendered: Sequence[PlannedTask] | Failure, limit: PageLimit) -> NewRun:
+Rendering = RenderedRun | AwaitsContext | Failure
+"""A run's tasks and context; that its context has to be fetched first; or why there are no tasks."""
+
+
+def new_run(candidate: Candidate, rendered: Rendering, limit: PageLimit) -> NewRun:
     """Compose the rows.
 
     Args:
         candidate: the run that won its keys.
-        rendered: its tasks, or why there are none: then the run has failed.
+        rendered: its tasks, or why there are none (yet): with a failure the run has failed.
         limit: the size of the first page of tasks.
 
     Raises:
         Unstorable: a task's params or options have no JSON form.
     """
     failure = rendered if isinstance(rendered, Failure) else None
-    tasks = [] if isinstance(rendered, Failure) else [_stored(task, place) for place, task in enumerate(rendered)]
+    done = rendered if isinstance(rendered, RenderedRun) else RenderedRun(())
+    tasks = [_stored(task, place) for place, task in enumerate(done.tasks)]
     params = [json_text(task.params) for task in tasks]
     sizes = [len(text.encode()) for text in params]
     page = first_page(tasks, sizes, limit) if tasks else TaskPage(tasks=[], next_position=None)
     planned = PlannedRun(
         run_id=candidate.run.run_id,
-        state="failed" if failure else "running",
+        state="failed" if failure else "claimed" if isinstance(rendered, AwaitsContext) else "running",
         error=failure,
         task_count=len(tasks),
         tasks=page.tasks,
         next_position=page.next_position,
     )
     task_rows = [_task_row(candidate.run.run_id, task, text) for task, text in zip(tasks, params, strict=True)]
-    return NewRun(planned, _run_row(candidate, planned), task_rows)
+    return NewRun(planned, _run_row(candidate, planned), task_rows, done.context)
 
 
 def insert_runs(connection: Connection, runs: Iterable[NewRun]) -> None:
@@ -171,6 +201,26 @@ def insert_runs(connection: Connection, runs: Iterable[NewRun]) -> None:
         return
     tasks = [row for run in ordered for row in run.task_rows]
     connection.execute(_INSERT, {**arrays("r", _RUN, (run.row for run in ordered)), **arrays("t", _TASK, tasks)})
+    for run in ordered:
+        insert_context(connection, run.planned.run_id, run.context)
+
+
+def plan_claimed(connection: Connection, run: NewRun) -> bool:
+    """Write tasks and context of a run that was claimed before them; whether it still waited for that."""
+    planned = run.planned
+    claim = connection.execute(_OPEN_CLAIM, {"run_id": planned.run_id}).one_or_none()
+    if claim is None:
+        return False
+    fields = {
+        "run_id": planned.run_id,
+        "started_at": claim.started_at,
+        "task_count": planned.task_count,
+        "state": planned.state,
+        "error": json_text_or_null(planned.error and planned.error.model_dump()),
+    }
+    connection.execute(_PLAN_CLAIMED, {**fields, **arrays("t", _TASK, run.task_rows)})
+    insert_context(connection, planned.run_id, run.context)
+    return True
 
 
 def find_runs(connection: Connection, candidates: Collection[Candidate]) -> list[StoredRun]:
@@ -192,6 +242,7 @@ def find_runs(connection: Connection, candidates: Collection[Candidate]) -> list
             state=row.state,
             error=Failure.model_validate(row.error) if row.error else None,
             task_count=row.task_count,
+            awaits_context=row.awaits_context,
         )
         for row in rows
     ]
@@ -224,7 +275,7 @@ def _run_row(candidate: Candidate, planned: PlannedRun) -> tuple[Any, ...]:
         run.version,
         run.generation,
         candidate.owner,
-        planned.state,
+        "running" if planned.state == "claimed" else planned.state,
         json_text_or_null(planned.error and planned.error.model_dump()),
         run.dedupe_strategy,
         readable_key(run.dedupe_parts),
@@ -235,6 +286,7 @@ def _run_row(candidate: Candidate, planned: PlannedRun) -> tuple[Any, ...]:
         readable(run.trigger.id),
         readable(run.trigger.type),
         planned.task_count,
+        planned.state == "claimed",
     )
 
 

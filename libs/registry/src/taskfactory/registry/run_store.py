@@ -3,13 +3,14 @@
 Every method is one transaction (more where a value is refused), takes any number of items and may be repeated.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from taskfactory.definitions import PlannedTask, RenderFailed, RunInput
+from taskfactory.definitions import PlannedTask, RenderedRun, RenderFailed, RunInput
 from taskfactory.envelope import Failure
 from taskfactory.registry import (
     finishing,
@@ -23,10 +24,17 @@ from taskfactory.registry import (
     settling,
     task_queues,
 )
-from taskfactory.registry.run_model import Finished, PlannedRun, RunEnd, RunState, TaskEnd, TaskPage
-from taskfactory.registry.run_rows import Candidate
+from taskfactory.registry.context_rows import read_context, scrubbers
+from taskfactory.registry.run_context import scrubbed_failure
+from taskfactory.registry.run_model import AwaitsContext, Finished, PlannedRun, RunEnd, RunState, TaskEnd, TaskPage
+from taskfactory.registry.run_rows import Candidate, Rendering
 from taskfactory.registry.task_pages import PageLimit, read_pages
 from taskfactory.registry.transactions import Refused, in_transaction
+
+_T = TypeVar("_T")
+
+Plan = RenderedRun | AwaitsContext | Sequence[PlannedTask]
+"""Tasks alone are the plan of a run without context."""
 
 
 class RunStore:
@@ -46,7 +54,7 @@ class RunStore:
         self,
         runs: Sequence[RunInput],
         owner: str,
-        render: Callable[[RunInput], Sequence[PlannedTask]],
+        render: Callable[[RunInput], Plan],
     ) -> list[PlannedRun]:
         """Claim the runs' keys and store the plans of those that are new.
 
@@ -57,8 +65,10 @@ class RunStore:
         Args:
             runs: what is to run.
             owner: the first execution run id (a UUID) of the workflow that carries the runs.
-            render: the run's tasks; pure; called only for new runs, and again when the transaction is retried. It is
-                called inside the transaction: one that needs the database for itself would hold two connections.
+            render: the run's tasks, with the context that they were made from; or that the context has still to be
+                fetched, and `plan_claimed` will be called with them. Pure; called only for new runs, and again when the
+                transaction is retried. It is called inside the transaction: one that needs the database for itself
+                would hold two connections.
 
         Returns:
             One result per run, in their order.
@@ -67,15 +77,44 @@ class RunStore:
             ValueError: the owner or an activity id is not a UUID.
             Refused: a run can't even be stored as failed.
         """
+
+        def rendering(run: RunInput) -> Rendering:
+            return _or_failure(lambda: _rendering(render(run)))
+
         candidates = [planning.candidate(run, owner) for run in runs]
         first = planning.distinct(candidates)
-        results = dict(zip(first, self._plan(list(first.values()), _or_failure(render)), strict=True))
+        results = dict(zip(first, self._plan(list(first.values()), rendering), strict=True))
         return [
             results[asking.admission]
             if first[asking.admission] is asking
             else planning.repeated(asking, results[asking.admission])
             for asking in candidates
         ]
+
+    def plan_claimed(
+        self, run: RunInput, owner: str, render: Callable[[RunInput, Mapping[str, Any]], RenderedRun]
+    ) -> PlannedRun:
+        """Store the plan of a run that `plan` has claimed and left without tasks; the stored plan where there is one.
+
+        Args:
+            run: what was claimed.
+            owner: as for `plan`.
+            render: the run's tasks and context, from the values that were stored for it, by name; what can't be
+                rendered or stored makes the run fail.
+
+        Raises:
+            UnknownIds: the run has no row.
+            Refused: the run can't even be stored as failed.
+        """
+        asking = planning.candidate(run, owner)
+        stored = in_transaction(self._engine, lambda c: read_context(c, run.run_id))
+        fetched = {each.name: each.value for each in stored}
+        rendered = _or_failure(lambda: render(run, fetched))
+        try:
+            return in_transaction(self._engine, lambda c: planning.plan_claimed(c, asking, rendered, self._page))
+        except Refused as refused:
+            error = _plan_refused(refused)
+            return in_transaction(self._engine, lambda c: planning.plan_claimed(c, asking, error, self._page))
 
     def tasks_page(self, run_id: str, from_position: int) -> TaskPage:
         """The run's tasks from a position on, as far as a page reaches.
@@ -180,11 +219,19 @@ class RunStore:
         run_id: str | None = None,
         limit: int = 50,
     ) -> list[listing.RunRow]:
-        """The newest runs that fit every filter given."""
-        return in_transaction(
-            self._engine,
-            lambda c: listing.list_runs(c, definition=definition, state=state, run_id=run_id, limit=limit),
-        )
+        """The newest runs that fit every filter given; secrets of their contexts are masked."""
+
+        def read(connection: Connection) -> list[listing.RunRow]:
+            rows = listing.list_runs(connection, definition=definition, state=state, run_id=run_id, limit=limit)
+            hidden = scrubbers(connection, [row.run_id for row in rows])
+            return [
+                row.model_copy(update={"error": scrubbed_failure(hidden[row.run_id], row.error)})
+                if row.run_id in hidden
+                else row
+                for row in rows
+            ]
+
+        return in_transaction(self._engine, read)
 
     def past_runs(self, selection: past_runs.RunSelection) -> list[past_runs.PastRun]:
         """The runs of a selection, those that started first first."""
@@ -201,14 +248,28 @@ class RunStore:
     ) -> list[listing.TaskRow]:
         """The tasks of the newest runs that fit every filter given, in the order of their plan.
 
-        `with_data` reads their params and results too, which may be large.
+        `with_data` reads their params and results too, which may be large. Secrets of the runs' contexts are masked.
         """
-        return in_transaction(
-            self._engine,
-            lambda c: listing.list_tasks(
-                c, definition=definition, state=state, run_id=run_id, limit=limit, with_data=with_data
-            ),
-        )
+
+        def read(connection: Connection) -> list[listing.TaskRow]:
+            rows = listing.list_tasks(
+                connection, definition=definition, state=state, run_id=run_id, limit=limit, with_data=with_data
+            )
+            hidden = scrubbers(connection, {row.run_id for row in rows})
+            return [
+                row.model_copy(
+                    update={
+                        "params": hidden[row.run_id].scrub(row.params),
+                        "result": hidden[row.run_id].scrub(row.result),
+                        "error": scrubbed_failure(hidden[row.run_id], row.error),
+                    }
+                )
+                if row.run_id in hidden
+                else row
+                for row in rows
+            ]
+
+        return in_transaction(self._engine, read)
 
     def runs_page(
         self, only: run_pages.RunFilter, *, after: run_pages.RunPlace | None = None, limit: int = 50
@@ -252,7 +313,7 @@ class RunStore:
     def _plan(
         self,
         candidates: Sequence[Candidate],
-        render: Callable[[RunInput], Sequence[PlannedTask] | Failure],
+        render: Callable[[RunInput], Rendering],
     ) -> list[PlannedRun]:
         """Plan all; when something is refused, halve until the run that has it stands alone, and store it as failed."""
         if not candidates:
@@ -263,7 +324,7 @@ class RunStore:
             if len(candidates) > 1:
                 middle = len(candidates) // 2
                 return [*self._plan(candidates[:middle], render), *self._plan(candidates[middle:], render)]
-            error = Failure(type="plan_refused", message=f"a task can't be stored: {refused.reason}")
+            error = _plan_refused(refused)
             return in_transaction(self._engine, lambda c: planning.plan(c, candidates, lambda _: error, self._page))
 
     def _finish_apart(self, ends: Sequence[TaskEnd], run_ends: Sequence[RunEnd]) -> Finished:
@@ -282,14 +343,17 @@ class RunStore:
         return result
 
 
-def _or_failure(
-    render: Callable[[RunInput], Sequence[PlannedTask]],
-) -> Callable[[RunInput], Sequence[PlannedTask] | Failure]:
-    def rendered(run: RunInput) -> Sequence[PlannedTask] | Failure:
-        try:
-            return render(run)
-        except RenderFailed as failed:
-            # A message may quote the event, lone surrogates included, which no outcome could carry.
-            return Failure(type=failed.code, message=str(failed).encode("utf-8", "backslashreplace").decode())
+def _rendering(plan: Plan) -> RenderedRun | AwaitsContext:
+    return plan if isinstance(plan, RenderedRun | AwaitsContext) else RenderedRun(plan)
 
-    return rendered
+
+def _or_failure(render: Callable[[], _T]) -> _T | Failure:
+    try:
+        return render()
+    except RenderFailed as failed:
+        # A message may quote the event, lone surrogates included, which no outcome could carry.
+        return Failure(type=failed.code, message=str(failed).encode("utf-8", "backslashreplace").decode())
+
+
+def _plan_refused(refused: Refused) -> Failure:
+    return Failure(type="plan_refused", message=f"a task or context value can't be stored: {refused.reason}")

@@ -7,12 +7,12 @@ from taskfactory.registry import DefinitionRow, DefinitionStore
 
 
 def definition_named(engine: Engine, name: str) -> DefinitionRow:
-    """The definition of that name, enabled or not.
+    """The definition of that name, enabled, disabled or deleted.
 
     Raises:
         NotFound: there is none.
     """
-    rows = DefinitionStore(engine).list(name)
+    rows = DefinitionStore(engine).list(name, deleted=True)
     if not rows:
         raise unknown_definition(name, (row.name for row in DefinitionStore(engine).list()))
     return rows[0]

@@ -90,11 +90,15 @@ def _asked(engine: Engine, in_force: InForce, name: str, topic: str) -> Register
 
     Raises:
         OperationFailed: there is none of that name.
-        BadInput: it is disabled, or reads other topics.
+        BadInput: it is disabled or deleted, or reads other topics.
     """
     stored = definition_named(engine, name)
     if stored.trigger_type == "cron":
         raise BadInput([f"{name} fires by schedule; events can't start it, so there is nothing to replay"])
+    if stored.state == "deleted":
+        raise BadInput([f"{name} was deleted: apply it again, then replay"])
+    if stored.shadow_version == stored.version:
+        raise BadInput([f"{name} has only a shadow version, which starts nothing: promote it, then replay"])
     if not stored.enabled:
         enable = "apply it with `enabled: true`. To replay before new events start anything, pause it before that"
         raise BadInput([f"{name} is disabled: {enable} (`taskfactory pause {name}`)"])

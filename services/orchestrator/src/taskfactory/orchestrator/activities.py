@@ -5,6 +5,7 @@ the workflow task runs them again. So each of them gives the same answer the sec
 owner, a plan is read back, the first terminal state wins, and outcomes have deterministic ids.
 """
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
@@ -18,19 +19,37 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.definitions import (
+    ActivityDefinition,
     InvalidDefinitions,
-    PlannedTask,
     RegisteredDefinition,
+    RemoteSource,
+    RenderedRun,
     RenderFailed,
     RunInput,
-    render_tasks,
+    Scrubber,
+    context_values,
+    planned_retry,
+    remote_sources,
+    render_run,
+    secrets_of,
 )
+from taskfactory.definitions.durations import parse_duration
 from taskfactory.envelope import Failure
 from taskfactory.orchestrator import metrics
 from taskfactory.orchestrator.failures import failure, failure_of
 from taskfactory.orchestrator.publisher import OutcomePublisher
 from taskfactory.orchestrator.settings import OrchestratorSettings
-from taskfactory.registry import DefinitionStore, PlannedRun, RunEnd, RunStore, TaskEnd, TaskPage, UnknownDefinition
+from taskfactory.registry import (
+    AwaitsContext,
+    DefinitionStore,
+    PlannedRun,
+    RunEnd,
+    RunStore,
+    SourceToFetch,
+    TaskEnd,
+    TaskPage,
+    UnknownDefinition,
+)
 from taskfactory.runtime import failpoint
 
 VERSIONS_CACHED: Final = 2000
@@ -60,7 +79,8 @@ class RunActivities:
         self._client = client
         self._max_params_bytes = settings.max_params_bytes
         # A version never changes, so it never has to be read twice.
-        self._version = lru_cache(VERSIONS_CACHED)(definitions.version)
+        self.version: Callable[[str, int], RegisteredDefinition] = lru_cache(VERSIONS_CACHED)(definitions.version)
+        """The definition of that id in that version."""
 
     @activity.defn
     def plan(self, runs: list[RunInput], owner: str) -> list[PlannedRun]:
@@ -71,28 +91,59 @@ class RunActivities:
         for run in planned:
             metrics.RUNS_PLANNED.labels(run.state).inc()
         failpoint("orchestrator.after_claim")
+        return [self._with_sources(run, each) for run, each in zip(runs, planned, strict=True)]
+
+    @activity.defn
+    def plan_from_context(self, run: RunInput, owner: str) -> PlannedRun:
+        """Write the plan of a run whose context was fetched after its claim; the stored plan where there is one."""
+        with metrics.STEP_SECONDS.labels("plan_from_context").time():
+            self._load_versions([run])
+            planned = self._store.plan_claimed(run, owner, self._render_with)
+        metrics.RUNS_PLANNED.labels(planned.state).inc()
+        failpoint("orchestrator.after_plan_from_context")
         return planned
+
+    def _with_sources(self, run: RunInput, planned: PlannedRun) -> PlannedRun:
+        if planned.state != "claimed":
+            return planned
+        sources = remote_sources(self.version(run.activity_id, run.version).definition)
+        return planned.model_copy(update={"sources": [_to_fetch(source) for source in sources]})
 
     def _load_versions(self, runs: list[RunInput]) -> None:
         """Before the claim's transaction, which must not wait for a second connection while it holds one."""
         for run in runs:
             with suppress(UnknownDefinition, InvalidDefinitions):
-                self._version(run.activity_id, run.version)
+                self.version(run.activity_id, run.version)
 
-    def _render(self, run: RunInput) -> list[PlannedTask]:
+    def _render(self, run: RunInput) -> RenderedRun | AwaitsContext:
+        if remote_sources(self._definition(run)):
+            return AwaitsContext()
+        return self._render_with(run, {})
+
+    def _render_with(self, run: RunInput, fetched: Mapping[str, Any]) -> RenderedRun:
+        definition = self._definition(run)
         try:
-            registered: RegisteredDefinition = self._version(run.activity_id, run.version)
+            rendered = render_run(definition, run.event, fetched, run_id=run.run_id)
+        except RenderFailed as failed:
+            message = _scrubber(definition, run.event, fetched).text(failed.message)
+            raise RenderFailed(failed.code, failed.path, failed.expression, message) from None
+        for task in rendered.tasks:
+            size = len(to_json(task.params))
+            if size > self._max_params_bytes:
+                message = (
+                    f"the params of {task.task_id} have {size} bytes, allowed are {self._max_params_bytes}: let them "
+                    "point at the data, or raise TASKFACTORY_MAX_PARAMS_BYTES"
+                )
+                raise RenderFailed("too_large", f"task {task.name}", None, message)
+        return rendered
+
+    def _definition(self, run: RunInput) -> ActivityDefinition:
+        try:
+            return self.version(run.activity_id, run.version).definition
         except UnknownDefinition as unknown:
             raise RenderFailed("unknown_definition", "activity", None, str(unknown)) from unknown
         except InvalidDefinitions as invalid:
             raise RenderFailed("invalid_definition", "activity", None, str(invalid)) from invalid
-        tasks = render_tasks(registered.definition, run.event, run_id=run.run_id)
-        for task in tasks:
-            size = len(to_json(task.params))
-            if size > self._max_params_bytes:
-                message = f"the params of {task.task_id} have {size} bytes, allowed are {self._max_params_bytes}"
-                raise RenderFailed("too_large", f"task {task.name}", None, message)
-        return tasks
 
     @activity.defn
     def tasks_page(self, run_id: str, position: int) -> TaskPage:
@@ -158,6 +209,27 @@ def child_end(
         ended = failure("Expired", "the workflow did not end within its timeout")
         return TaskEnd(run_id=run_id, task_id=task_id, status="expired", error=ended)
     return TaskEnd(run_id=run_id, task_id=task_id, status="failed", error=failure_of(error.cause))
+
+
+def _to_fetch(source: RemoteSource) -> SourceToFetch:
+    return SourceToFetch(
+        name=source.name,
+        timeout=parse_duration(source.timeout),
+        schedule_to_close=parse_duration(source.schedule_to_close),
+        retry=planned_retry(source.retry),
+    )
+
+
+def _scrubber(definition: ActivityDefinition, event: Mapping[str, Any], fetched: Mapping[str, Any]) -> Scrubber:
+    """What takes the context's secrets out of a message; local values that can't be computed hold none."""
+    with suppress(RenderFailed):
+        values, _ = context_values(definition, event, fetched)
+        return Scrubber(secret for each in values for secret in secrets_of(each.value, each.secret))
+    return Scrubber(
+        secret
+        for source in remote_sources(definition)
+        for secret in secrets_of(fetched.get(source.name), source.secret or ())
+    )
 
 
 def _standing(status: str, counts: Any) -> RunStanding:

@@ -76,6 +76,16 @@ def end_from_error(run_id: str, task: StoredTask, error: ActivityError | ChildWo
     return TaskEnd(run_id=run_id, task_id=task.task_id, status="failed", attempts=attempts, error=ended)
 
 
+def context_failure(name: str, error: ActivityError) -> Failure:
+    """Why a context source gave no value, after its last attempt."""
+    cause = error.cause
+    if isinstance(cause, TimeoutError):
+        in_all = cause.type in _OUT_OF_TIME
+        what = "no value within its schedule_to_close time" if in_all else "an attempt did not end in time"
+        return failure("Timeout", _with_last_failure(f"context {name}: {what}", cause))
+    return failure_of(cause if isinstance(cause, TemporalError) else error)
+
+
 def _out_of_time(error: ActivityError | ChildWorkflowError) -> str | None:
     """What there is to say when the task ran out of its whole time; None when it ended otherwise."""
     cause = error.cause
@@ -96,13 +106,16 @@ def failure_of(cause: BaseException | None) -> Failure:
         message = _NO_ANSWER.get(cause.type, cause.message) if cause.type else cause.message
         return failure("Timeout", _with_last_failure(message, cause))
     if isinstance(cause, ApplicationError):
+        if cause.type is None and isinstance(cause.cause, ApplicationError):
+            # The SDK's own, such as "Failed decoding arguments": the reason is behind it.
+            return failure(cause.cause.type or "ApplicationError", f"{cause.message}: {cause.cause.message}")
         return failure(cause.type or "ApplicationError", cause.message)
     return failure(type(cause).__name__, str(cause))
 
 
 def _with_last_failure(message: str, timeout: TimeoutError) -> str:
-    last = timeout.cause
-    if isinstance(last, ApplicationError):
+    if isinstance(timeout.cause, ApplicationError):
+        last = failure_of(timeout.cause)
         return f"{message}; the last attempt failed with {last.type}: {last.message}"
     return message
 

@@ -4,18 +4,22 @@ from typing import Literal
 
 from pydantic import Field
 
+from taskfactory.orchestrator.context.settings import ContextSettings
 from taskfactory.runtime import DatabaseSettings, KafkaSettings, ProcessSettings, TemporalSettings, TopicSettings
 
 
-class OrchestratorSettings(ProcessSettings, KafkaSettings, DatabaseSettings, TemporalSettings, TopicSettings):
+class OrchestratorSettings(
+    ProcessSettings, KafkaSettings, DatabaseSettings, TemporalSettings, TopicSettings, ContextSettings
+):
     """Read once from `TASKFACTORY_…`; `taskfactory config orchestrator` shows what is in force."""
 
     outcomes_format: Literal["structured", "binary", "avro"] = "structured"
     """Wire format of outcomes: CloudEvents JSON, CloudEvents binary mode, or Avro single-object."""
     max_outcome_bytes: int = Field(1_000_000, ge=10_000)
     """Largest outcome record; a larger one is published without its result. Kafka's own default is 1 MiB."""
-    max_params_bytes: int = Field(1_000_000, ge=10_000)
-    """Largest params of one task. They cross to Temporal twice in one message, of which gRPC allows 4 MiB."""
+    max_params_bytes: int = Field(4_000_000, ge=10_000, le=256 * 1024 * 1024)
+    """Largest params of one task. From `payload_threshold_bytes` on they go to the payload storage; where that is off,
+    set this to 1000000 or less: they cross to Temporal twice in one message, of which gRPC allows 4 MiB."""
     max_concurrent_runs: int = Field(100, ge=1)
     """Workflow tasks executed at the same time."""
     max_concurrent_steps: int = Field(20, ge=1)
@@ -24,6 +28,8 @@ class OrchestratorSettings(ProcessSettings, KafkaSettings, DatabaseSettings, Tem
     """Seconds between two looks of the reconciler at executions that ended badly."""
     reconcile_grace: float = Field(60.0, ge=0)
     """Seconds for which an open run is left alone before its execution is looked up."""
+    schedules_interval: float = Field(10.0, gt=0)
+    """Seconds between two comparisons of Temporal's schedules with the definitions; changes are seen to at once."""
     queue_check_interval: float = Field(5.0, gt=0)
     """Seconds between two looks at which task queues have workers."""
     runs_retention_days: int = Field(90, ge=1)

@@ -1,9 +1,11 @@
-"""One run, from claim to outcome: plan, tasks, finalise.
+"""One run, from claim to outcome: plan (with its context fetched first, where that is outside), tasks, finalise.
 
 Reads top to bottom. Effects are in `activities.py`; everything here is deterministic and its recorded histories are
 replayed by the tests. Invariants:
 
 - Nothing runs before `plan` has claimed the run's dedupe keys and committed its task rows.
+- Context from outside is fetched after the claim, one source after the other, since each sees those above it. Its
+  values are in PostgreSQL; here are only their names. A run without such sources is planned with its claim.
 - At most `WINDOW` tasks are open at a time: Temporal refuses more than 2,000 pending, and a history over 50 MiB.
 - One page of tasks is started per workflow task, since gRPC takes no message over 4 MiB: `tasks_page` is an ordinary
   activity, whose completion is a workflow task of its own.
@@ -14,7 +16,7 @@ replayed by the tests. Invariants:
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
@@ -32,11 +34,19 @@ from temporalio.exceptions import (
 )
 
 with workflow.unsafe.imports_passed_through():
-    from taskfactory.definitions import RUN_WORKFLOW, OpenChild, RunInput, RunProgress
-    from taskfactory.envelope import ActivityRef
+    from taskfactory.definitions import RUN_WORKFLOW, OpenChild, PlannedRetry, RunInput, RunProgress
+    from taskfactory.envelope import ActivityRef, Failure
+    from taskfactory.intake.visibility import task_details_of, task_search_attributes
     from taskfactory.orchestrator.activities import RunActivities
-    from taskfactory.orchestrator.failures import cancelled_end, child_attempts, end_from_answer, end_from_error
-    from taskfactory.registry import PlannedRun, RunEnd, StoredTask, TaskEnd
+    from taskfactory.orchestrator.context.activities import ContextActivities
+    from taskfactory.orchestrator.failures import (
+        cancelled_end,
+        child_attempts,
+        context_failure,
+        end_from_answer,
+        end_from_error,
+    )
+    from taskfactory.registry import PlannedRun, RunEnd, SourceToFetch, StoredTask, TaskEnd
     from taskfactory.tasks import TaskInput
 
 WINDOW: Final = 100
@@ -44,6 +54,7 @@ WINDOW: Final = 100
 
 _STEP_TIMEOUT: Final = timedelta(seconds=60)  # longer than a producer waits for Kafka
 _STEP_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=15))
+_STORE_TIME: Final = timedelta(seconds=30)  # besides a source's own time, which the step itself keeps
 _OBSERVE_TIMEOUT: Final = timedelta(seconds=30)
 
 
@@ -67,7 +78,9 @@ class RunActivityWorkflow:
         self._open: dict[str, asyncio.Task[TaskEnd]] = {}
         self._open_children: dict[str, OpenChild] = {}  # those that are known to have started
         self._ended: list[TaskEnd] = []
+        self._ends: Counter[str] = Counter()  # by status, since this execution began
         self._cancelling = False
+        self._fetch: asyncio.Task[Failure | None] | None = None  # of the source whose turn it is
         self._defect: BaseException | None = None
 
     @workflow.run
@@ -88,6 +101,11 @@ class RunActivityWorkflow:
             plan = await self._plan()
             if plan.state == "duplicate":
                 return RunSummary(state="duplicate", duplicate_of=plan.duplicate_of)
+            if plan.state == "claimed":
+                failed = await self._fetch_context(plan.sources)
+                if failed is not None or self._cancelling:
+                    return await self._finalise(failed)
+                plan = await self._plan_from_context()
             if plan.state != "running":
                 return await self._finalise()
             self._pending.extend(plan.tasks)
@@ -108,11 +126,59 @@ class RunActivityWorkflow:
         )
         return plans[0]
 
+    async def _fetch_context(self, sources: list[SourceToFetch]) -> Failure | None:
+        """Fetch one source after the other; the failure of the one that the run can't do without."""
+        for source in sources:
+            if self._cancelling:
+                return None
+            self._fetch = asyncio.create_task(self._fetch_source(source))
+            try:
+                failed = await self._fetch
+            except (ActivityError, asyncio.CancelledError) as error:
+                if is_cancelled_exception(error):
+                    return None
+                raise
+            if failed is not None:
+                return failed
+        return None
+
+    async def _fetch_source(self, source: SourceToFetch) -> Failure | None:
+        try:
+            await workflow.execute_activity_method(
+                ContextActivities.fetch_context,
+                args=[self._run, source.name],
+                start_to_close_timeout=timedelta(seconds=source.timeout) + _STORE_TIME,
+                schedule_to_close_timeout=timedelta(seconds=source.schedule_to_close) + _STORE_TIME,
+                retry_policy=_retry_policy(source.retry),
+                summary=f"context {source.name}",
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            failed = context_failure(source.name, error)
+            kept = await workflow.execute_local_activity_method(
+                ContextActivities.give_up_context,
+                args=[self._run, source.name, failed],
+                start_to_close_timeout=_STEP_TIMEOUT,
+                retry_policy=_STEP_RETRY,
+            )
+            return failed if kept.state == "failed" else None
+        return None
+
+    async def _plan_from_context(self) -> PlannedRun:
+        return await workflow.execute_local_activity_method(
+            RunActivities.plan_from_context,
+            args=[self._run, workflow.info().first_execution_run_id],
+            start_to_close_timeout=_STEP_TIMEOUT,
+            retry_policy=_STEP_RETRY,
+        )
+
     async def _do_tasks(self) -> None:
         while True:
             await self._fill_window()
             if not self._open and (self._cancelling or not self._has_more()):
                 return
+            workflow.set_current_details(self._progress())
             await workflow.wait_condition(
                 lambda: bool(self._ended) or self._defect is not None or self._may_continue_as_new()
             )
@@ -123,6 +189,12 @@ class RunActivityWorkflow:
             elif self._may_continue_as_new():
                 # Nothing is awaited between the look at what ended and this: an end that came between would be lost.
                 self._continue_as_new()
+
+    def _progress(self) -> str:
+        """What Temporal's UI shows of a run that waits; asked for by a query, it leaves nothing in the history."""
+        ends = ", ".join(f"{number} {status}" for status, number in sorted(self._ends.items()))
+        more = ", more to start" if self._has_more() else ""
+        return f"Tasks open: {len(self._open)}{more}. Ended so far: {ends or 'none'}."
 
     def _has_more(self) -> bool:
         return bool(self._pending) or self._next_position is not None
@@ -159,6 +231,8 @@ class RunActivityWorkflow:
             self._defect = error
         else:
             self._ended.append(execution.result())
+        if execution.cancelled() or execution.exception() is None:
+            self._ends[self._ended[-1].status] += 1
 
     async def _execute(self, task: StoredTask) -> TaskEnd:
         try:
@@ -172,11 +246,11 @@ class RunActivityWorkflow:
             self._task_input(task),
             task_queue=task.queue,
             activity_id=task.task_id,
-            summary=task.name,
+            summary=_label(task),
             start_to_close_timeout=timedelta(seconds=task.timeout),
             schedule_to_close_timeout=_duration(task.schedule_to_close),
             heartbeat_timeout=_duration(task.heartbeat),
-            retry_policy=_retry_policy(task),
+            retry_policy=_retry_policy(task.retry),
         )
         return end_from_answer(self._run.run_id, task, answer)
 
@@ -188,9 +262,11 @@ class RunActivityWorkflow:
                 self._task_input(task),
                 id=task.task_id,
                 task_queue=task.queue,
-                static_summary=f"{self._run.activity_name} / {task.name}",
+                static_summary=f"{self._run.activity_name} / {_label(task)}",
+                static_details=task_details_of(self._run, task.task_id),
+                search_attributes=task_search_attributes(self._run, task.name),
                 execution_timeout=timedelta(seconds=task.timeout),
-                retry_policy=_retry_policy(task),
+                retry_policy=_retry_policy(task.retry),
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 # The default would terminate an open task together with a run that continues as new.
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
@@ -259,9 +335,11 @@ class RunActivityWorkflow:
             retry_policy=_STEP_RETRY,
         )
 
-    async def _finalise(self) -> RunSummary:
+    async def _finalise(self, failed: Failure | None = None) -> RunSummary:
         ended, self._ended = self._ended, []
         end = RunEnd(run_id=self._run.run_id, status="cancelled" if self._cancelling else None)
+        if failed is not None:
+            end = RunEnd(run_id=self._run.run_id, status="failed", error=failed)
         states = await workflow.execute_local_activity_method(
             RunActivities.finish,
             args=[ended, [end]],
@@ -283,16 +361,23 @@ class RunActivityWorkflow:
 
     def _cancel_open_tasks(self) -> None:
         self._cancelling = True
+        if self._fetch is not None:
+            self._fetch.cancel()
         for execution in self._open.values():
             execution.cancel()
 
 
-def _retry_policy(task: StoredTask) -> RetryPolicy:
+def _label(task: StoredTask) -> str:
+    """`reserve[1]` for an element of `foreach`, as the commands show it."""
+    return task.name if task.index is None else f"{task.name}[{task.index}]"
+
+
+def _retry_policy(retry: PlannedRetry) -> RetryPolicy:
     return RetryPolicy(
-        initial_interval=timedelta(seconds=task.retry.initial_interval),
-        backoff_coefficient=task.retry.backoff,
-        maximum_interval=timedelta(seconds=task.retry.max_interval),
-        maximum_attempts=task.retry.max_attempts or 0,
+        initial_interval=timedelta(seconds=retry.initial_interval),
+        backoff_coefficient=retry.backoff,
+        maximum_interval=timedelta(seconds=retry.max_interval),
+        maximum_attempts=retry.max_attempts or 0,
     )
 
 

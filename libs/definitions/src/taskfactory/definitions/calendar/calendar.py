@@ -20,31 +20,38 @@ from functools import cached_property
 from typing import Final
 
 from taskfactory.definitions.calendar.wall_clock import WallClock
+from taskfactory.definitions.schedule_spec import MAX_YEAR, CalendarSpec, Ranges
 
 HOUR: Final = 3_600
 DAY: Final = 86_400
-LAST_YEAR: Final = 2_100
-"""The server looks no further."""
-ALL_MONTH_DAYS: Final = frozenset(range(1, 32))
-ALL_MONTHS: Final = frozenset(range(1, 13))
-ALL_WEEKDAYS: Final = frozenset(range(7))
-_ONLY_ZERO: Final = frozenset({0})
 _ONE_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """Which readings of the clock fit; the defaults are Temporal's: midnight of every day."""
+    """Which readings of the clock fit."""
 
-    seconds: frozenset[int] = _ONLY_ZERO
-    minutes: frozenset[int] = _ONLY_ZERO
-    hours: frozenset[int] = _ONLY_ZERO
-    days_of_month: frozenset[int] = ALL_MONTH_DAYS
-    months: frozenset[int] = ALL_MONTHS
-    days_of_week: frozenset[int] = ALL_WEEKDAYS
+    seconds: frozenset[int]
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days_of_month: frozenset[int]
+    months: frozenset[int]
+    days_of_week: frozenset[int]
     """Sunday is 0."""
-    years: frozenset[int] | None = None
-    """None: every year."""
+    years: frozenset[int]
+
+    @classmethod
+    def of(cls, spec: CalendarSpec) -> "Calendar":
+        """Make a calendar ready to be searched."""
+        return cls(
+            seconds=_values(spec.second),
+            minutes=_values(spec.minute),
+            hours=_values(spec.hour),
+            days_of_month=_values(spec.day_of_month),
+            months=_values(spec.month),
+            days_of_week=_values(spec.day_of_week),
+            years=_values(spec.year),
+        )
 
     def fits(self, reading: datetime) -> bool:
         """Whether a reading of the clock belongs to the calendar."""
@@ -99,7 +106,7 @@ class Calendar:
 
     def _day(self, day: date, hour: int, within: int, clock: WallClock) -> date | None:
         """The first day from this one on that fits, looked at from a time within it."""
-        while day.year <= LAST_YEAR:
+        while day.year <= MAX_YEAR:
             if self._fits_date(day):
                 seen = clock.reading(clock.instant(_at(day, hour, within)))
                 if _weekday(seen) in self.days_of_week:
@@ -108,11 +115,7 @@ class Calendar:
         return None
 
     def _fits_date(self, day: date) -> bool:
-        return (
-            day.month in self.months
-            and day.day in self.days_of_month
-            and (self.years is None or day.year in self.years)
-        )
+        return day.month in self.months and day.day in self.days_of_month and day.year in self.years
 
     def _fits_day(self, number: int) -> bool:
         day = date.fromordinal(_EPOCH_ORDINAL + number)
@@ -132,6 +135,10 @@ class Calendar:
 
 
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+
+
+def _values(ranges: Ranges) -> frozenset[int]:
+    return frozenset().union(*(range(span.start, span.end + 1, span.step) for span in ranges))
 
 
 def _at(day: date, hour: int, within: int = 0) -> datetime:

@@ -81,7 +81,8 @@ class Versions:
         kept = [item for item in changes.in_force if self._concerns(item)]
         self.names |= {item.id: item.definition.name for item in kept}
         left = {item.id for item in changes.in_force} - {item.id for item in kept}
-        return replace(changes, in_force=kept, gone=[*changes.gone, *left])
+        # Of what shadow versions would have done nothing follows, so there is nothing to account for.
+        return replace(changes, in_force=kept, gone=[*changes.gone, *left], shadows=(), shadows_gone=())
 
     def _concerns(self, item: RegisteredDefinition) -> bool:
         trigger = item.definition.trigger

@@ -79,8 +79,33 @@ END
 $$;
 """
 
+_SHADOW_MATCHES: Final = """
+CREATE TABLE shadow_matches (
+    definition_id  uuid NOT NULL,
+    version        integer NOT NULL,
+    topic          text NOT NULL,
+    partition      integer NOT NULL,
+    record_offset  bigint NOT NULL,
+    verdict        text NOT NULL CHECK (verdict IN ('matched', 'error', 'none')),
+    active_version integer,
+    active_verdict text NOT NULL CHECK (active_verdict IN ('matched', 'error', 'none')),
+    event_source   text NOT NULL,
+    event_id       text NOT NULL,
+    event_type     text NOT NULL,
+    dedupe_key     text,
+    same_key       boolean,
+    message        text,
+    at             timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (definition_id, version, topic, partition, record_offset)
+);
+COMMENT ON TABLE shadow_matches IS 'what shadow versions would have done, beside what the active ones did; bounded';
+COMMENT ON COLUMN shadow_matches.active_version IS 'NULL: none was in force';
+COMMENT ON COLUMN shadow_matches.same_key IS 'NULL: not both of them have a key';
+"""
+
 
 def upgrade() -> None:
     """Add the audit trail, and what definitions live through."""
     op.execute(_AUDIT_TRAIL)
     op.execute(_LIFECYCLE)
+    op.execute(_SHADOW_MATCHES)
