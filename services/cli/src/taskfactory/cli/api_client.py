@@ -123,7 +123,7 @@ class Api:
         request = self._client.build_request(
             method,
             path,
-            params=[(name, _text(value)) for name, value in (params or {}).items() if value is not None],
+            params=[(name, _text(each)) for name, value in (params or {}).items() for each in _values(value)],
             json=body,
             headers=headers,
         )
@@ -212,6 +212,11 @@ def _last_word(state: RetryCallState) -> Any:
     """The last attempt's answer, or its error."""
     assert state.outcome is not None  # noqa: S101 -- for the type checker: an attempt was made
     return state.outcome.result()
+
+
+def _values(parameter: Any) -> list[Any]:
+    """None is left out, a list is given once for each item."""
+    return [] if parameter is None else parameter if isinstance(parameter, list) else [parameter]
 
 
 def _text(value: Any) -> str:

@@ -3,6 +3,7 @@
 import typer
 
 from taskfactory.cli.audit_records import records
+from taskfactory.cli.audit_schedules import schedules
 from taskfactory.cli.audit_trail import trail
 from taskfactory.cli.default_command import DefaultCommandGroup
 
@@ -11,11 +12,12 @@ app = typer.Typer(name="audit", cls=DefaultCommandGroup, no_args_is_help=True, a
 
 @app.callback()
 def audit() -> None:
-    """Prove that every record is accounted for, or show who did what.
+    """Prove that every record, or every tick of schedules, is accounted for; or show who did what.
 
     `taskfactory audit --topic …` is short for `taskfactory audit records --topic …`.
     """
 
 
 app.command()(records)
+app.command()(schedules)
 app.command()(trail)

@@ -7,16 +7,18 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from taskfactory.cli.api_client import admin_api, path_of
+from taskfactory.cli.api_client import Api, admin_api, path_of
 from taskfactory.cli.cells import moment, reason, text, took
 from taskfactory.cli.names import definition_names
 from taskfactory.cli.output import Output, OutputOption, Table, show, yaml_text
 from taskfactory.cli.run_lists import task_of
+from taskfactory.cli.schedule_tables import next_table, schedule_facts, ticks_table
 from taskfactory.cli.standing import known_definition
 from taskfactory.cli.tables import runs_table, tasks_table, versions_table
 
 FEW: Final = 5
-"""Versions and runs on a page."""
+"""Versions, runs and ticks on a page."""
+CRON: Final = "cron"
 
 
 class Kind(StrEnum):
@@ -25,6 +27,7 @@ class Kind(StrEnum):
     DEFINITION = "definition"
     RUN = "run"
     TASK = "task"
+    SCHEDULE = "schedule"
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,12 @@ def describe(
     name: Annotated[str, typer.Argument(help="Its name, or its id.", autocompletion=definition_names)],
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show everything about one definition, run or task."""
+    """Show everything about one definition, run, task or schedule."""
     _DESCRIBED[kind](name, output)
 
 
 def describe_definition(name: str, output: Output) -> None:
-    """How it stands, its versions, its newest runs, its shadow version and its document.
+    """How it stands, its versions, its newest runs, its shadow version, its next ticks and its document.
 
     Raises:
         NotFound: there is none of that name.
@@ -55,7 +58,8 @@ def describe_definition(name: str, output: Output) -> None:
         versions = list(api.pages(path_of("definitions", name, "versions"), FEW))
         runs = list(api.pages(path_of("runs"), FEW, definition=name))
         shadow = None if found["shadow_version"] is None else api.get(path_of("definitions", name, "shadow"))
-    value = {**found, "versions": versions, "runs": runs, "shadow": shadow}
+        ticks = _next(api, name) if found["trigger_type"] == CRON and found["state"] == "enabled" else None
+    value = {**found, "versions": versions, "runs": runs, "shadow": shadow, "next": ticks}
     sections = [
         Section(f"definition {name}", _standing(found)),
         Section("versions", versions_table(versions)),
@@ -63,6 +67,8 @@ def describe_definition(name: str, output: Output) -> None:
     ]
     if shadow is not None:
         sections.append(Section("shadow version beside the active one", _comparison(shadow)))
+    if ticks is not None:
+        sections.append(Section("next ticks", next_table(ticks)))
     sections.append(Section("document", yaml_text(found["document"]).splitlines()))
     _print(sections, value, output)
 
@@ -110,10 +116,28 @@ def describe_task(task_id: str, output: Output) -> None:
     _print(sections, found, output)
 
 
+def describe_schedule(name: str, output: Output) -> None:
+    """When a definition with a cron trigger fires, and what became of its latest ticks.
+
+    Raises:
+        NotFound: there is no schedule of that name.
+    """
+    with admin_api() as api:
+        found = api.get(path_of("schedules", name))
+        ticks = _next(api, name)
+    sections = [
+        Section(f"schedule {name}", aligned(schedule_facts(found["schedule"]))),
+        Section("latest ticks", ticks_table(found["recent"]) if found["recent"] else ["none yet"]),
+        Section("next ticks", next_table(ticks) if ticks["items"] else ["none"]),
+    ]
+    _print(sections, {**found, "next": ticks}, output)
+
+
 _DESCRIBED: Final[Mapping[Kind, Callable[[str, Output], None]]] = {
     Kind.DEFINITION: describe_definition,
     Kind.RUN: describe_run,
     Kind.TASK: describe_task,
+    Kind.SCHEDULE: describe_schedule,
 }
 
 
@@ -121,6 +145,10 @@ def aligned(facts: Sequence[tuple[str, str]]) -> list[str]:
     """Names and values below one another; what says nothing is left out."""
     width = max(len(name) for name, _ in facts)
     return [f"{name:{width}}  {value}" for name, value in facts if value != "-"]
+
+
+def _next(api: Api, name: str) -> Any:
+    return api.get(path_of("schedules", name, "next"), count=FEW)
 
 
 def _standing(found: Mapping[str, Any]) -> list[str]:

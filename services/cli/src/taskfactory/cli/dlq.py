@@ -21,10 +21,9 @@ from taskfactory.cli.letters_shown import (
     printable,
     with_record,
 )
-from taskfactory.cli.options import DryRun, Since, Until, Yes, moments
+from taskfactory.cli.options import DEFAULT_RATE, DryRun, Rate, Since, Until, Yes, moments, per_second
 from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.progress import progress
-from taskfactory.cli.topic_options import DEFAULT_RATE, Rate, per_second
 from taskfactory.intake import (
     InForce,
     LetterFilter,

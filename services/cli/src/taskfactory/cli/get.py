@@ -13,6 +13,7 @@ from taskfactory.cli.names import definition_names
 from taskfactory.cli.options import Limit, OnlyDefinition, Since, Until, moments
 from taskfactory.cli.output import Output, OutputOption, Table, show
 from taskfactory.cli.run_lists import RunFilter, find_runs, find_tasks, tell_if_none
+from taskfactory.cli.schedule_tables import schedules_table
 from taskfactory.cli.standing import known_definition
 from taskfactory.cli.tables import definitions_table, mappings_table, runs_table, tasks_table, versions_table
 
@@ -25,6 +26,7 @@ class Kind(StrEnum):
     MAPPINGS = "mappings"
     RUNS = "runs"
     TASKS = "tasks"
+    SCHEDULES = "schedules"
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def get(  # noqa: PLR0913 -- one parameter per option
     limit: Limit = 50,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show definitions, versions, mappings, runs or tasks.
+    """Show definitions, versions, mappings, runs, tasks or schedules.
 
     A failed run or task is shown with its reason; a task whose queue no worker polls as waiting_for_worker. As JSON or
     YAML a definition that is named has its document, and the tasks of one run have params and results. `taskfactory
@@ -122,12 +124,21 @@ def _tasks(api: Api, asked: Asked) -> tuple[Table, Sequence[Any]]:
     return tasks_table(rows), rows
 
 
+def _schedules(api: Api, asked: Asked) -> tuple[Table, Sequence[Any]]:
+    if asked.name is not None:
+        rows = [api.get(path_of("schedules", asked.name))["schedule"]]
+    else:
+        rows = list(api.pages(path_of("schedules"), None, state=asked.state))
+    return schedules_table(rows), rows
+
+
 _FOUND: Final[Mapping[Kind, Callable[[Api, Asked], tuple[Table, Sequence[Any]]]]] = {
     Kind.DEFINITIONS: _definitions,
     Kind.VERSIONS: _versions,
     Kind.MAPPINGS: _mappings,
     Kind.RUNS: _runs,
     Kind.TASKS: _tasks,
+    Kind.SCHEDULES: _schedules,
 }
 
 
@@ -137,6 +148,8 @@ def _tell_that_there_is_none(kind: Kind, asked: Asked) -> None:
             typer.echo("No definitions yet: `taskfactory apply -f FILE` registers them.", err=True)
         case Kind.MAPPINGS:
             typer.echo("No topic has a mapping: records are read as event envelopes.", err=True)
+        case Kind.SCHEDULES if asked.state is None:
+            typer.echo("No schedules: definitions with a cron trigger have one.", err=True)
         case Kind.RUNS | Kind.TASKS:
             tell_if_none(asked.filter, kind.value)
         case _:

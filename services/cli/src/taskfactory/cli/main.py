@@ -32,10 +32,10 @@ OWN_COMMANDS: Final = {
         "taskfactory.cli.apply:apply",
         "Register activity definitions and topic mappings from files: all of them, or none.",
     ),
-    "get": ("taskfactory.cli.get:get", "Show definitions, versions, mappings, runs or tasks."),
+    "get": ("taskfactory.cli.get:get", "Show definitions, versions, mappings, runs, tasks or schedules."),
     "describe": (
         "taskfactory.cli.describe:describe",
-        "Show everything about one definition, run or task.",
+        "Show everything about one definition, run, task or schedule.",
     ),
     "delete": ("taskfactory.cli.delete:delete", "Delete definitions or topic mappings."),
     "enable": (
@@ -62,8 +62,15 @@ OWN_COMMANDS: Final = {
     ),
     "runs": ("taskfactory.cli.runs:app", "List, show, cancel and rerun runs, and follow them."),
     "tasks": ("taskfactory.cli.tasks:app", "List and show tasks."),
+    "schedules": (
+        "taskfactory.cli.schedules:app",
+        "List schedules, hold them, fire them and fill in what they missed.",
+    ),
     "explain": ("taskfactory.cli.explain:explain", "Say for every definition what it makes of an event, and why."),
-    "audit": ("taskfactory.cli.audit:app", "Prove that every record is accounted for, or show who did what."),
+    "audit": (
+        "taskfactory.cli.audit:app",
+        "Prove that every record, or every tick of schedules, is accounted for; or show who did what.",
+    ),
     "backtest": (
         "taskfactory.cli.backtest:backtest",
         "Try definitions on a topic's history, without starting or writing anything.",

@@ -5,13 +5,18 @@
 import: completion and the commands on the API load it.
 """
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from taskfactory.cli.errors import BadInput
 from taskfactory.cli.names import definition_names
+
+DEFAULT_RATE: Final = "100/s"
+"""Starts and dead letters: well below what a namespace of Temporal takes by default beside the traffic."""
+_RATE: Final = re.compile(r"(\d+(?:\.\d+)?)(?:/s)?")
 
 DefinitionOption = Annotated[
     str, typer.Option("--definition", "-D", help="The definition's name.", autocompletion=definition_names)
@@ -40,6 +45,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 Why = Annotated[str, typer.Option("--because", help="Why, in your own words; kept with what was done.")]
 Because = Annotated[str | None, typer.Option("--because", help="Why, in your own words; kept with what was done.")]
+Rate = Annotated[
+    str, typer.Option("--rate", metavar="N/s", help="Starts and dead letters per second at most, such as 20/s.")
+]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="So many at most, the newest first.")]
 
 
@@ -73,3 +81,15 @@ def moment_of(option: str, text: str | None, now: datetime) -> datetime | None:
     except InvalidPosition as error:
         allowed = "allowed are a duration back from now such as 2h, or a time with its zone such as"
         raise BadInput([f"{option}: found {error.text!r}; {allowed} 2026-11-20T09:00:00Z"]) from error
+
+
+def per_second(rate: str) -> float:
+    """The number that `--rate` names.
+
+    Raises:
+        BadInput: it is none, or 0.
+    """
+    match = _RATE.fullmatch(rate)
+    if match is None or float(match[1]) <= 0:
+        raise BadInput([f"--rate: found {rate!r}; allowed is a number per second above 0, such as 5/s or 0.5/s"])
+    return float(match[1])

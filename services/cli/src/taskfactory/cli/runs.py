@@ -13,7 +13,20 @@ from taskfactory.cli.describe import describe_run
 from taskfactory.cli.errors import BadInput, CommandFailed
 from taskfactory.cli.exit_status import ExitStatus
 from taskfactory.cli.lineage import lineage_lines
-from taskfactory.cli.options import Because, DryRun, Limit, OnlyDefinition, Since, Until, Why, Yes, moments
+from taskfactory.cli.options import (
+    DEFAULT_RATE,
+    Because,
+    DryRun,
+    Limit,
+    OnlyDefinition,
+    Rate,
+    Since,
+    Until,
+    Why,
+    Yes,
+    moments,
+    per_second,
+)
 from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.run_lists import RunFilter, find_runs, tell_if_none
 from taskfactory.cli.tables import runs_table
@@ -124,7 +137,7 @@ def rerun(  # noqa: PLR0913 -- one parameter per option
     since: Since = None,
     until: Until = None,
     because: Because = None,
-    rate: Annotated[str, typer.Option("--rate", metavar="N/s", help="Starts per second at most.")] = "100/s",
+    rate: Rate = DEFAULT_RATE,
     dry_run: DryRun = False,
     yes: Yes = False,
     output: OutputOption = Output.TABLE,
@@ -148,7 +161,6 @@ def rerun(  # noqa: PLR0913 -- one parameter per option
         raise BadInput(["say which runs: RUN... by id, or --failed (with --since, --until, --definition), or --run ID"])
     # Loads Temporal, Kafka and the database's client, which the API's other commands don't need.
     from taskfactory.cli.reruns import How, rerun_selected  # noqa: PLC0415
-    from taskfactory.cli.topic_options import per_second  # noqa: PLC0415
     from taskfactory.registry import ByHand, RunSelection  # noqa: PLC0415
 
     selection = RunSelection(run or (), failed and not run, definition, *moments(since, until))

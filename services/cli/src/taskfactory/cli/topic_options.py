@@ -3,19 +3,14 @@
 `--since` and `--until` are moments elsewhere; where a topic is read both pairs are one.
 """
 
-import re
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from taskfactory.cli.errors import BadInput
 from taskfactory.intake import InvalidPosition, Position, parse_position
 from taskfactory.intake.positions import MAX_PARTITION, is_backwards
-
-DEFAULT_RATE: Final = "100/s"
-"""Starts and dead letters: well below what a namespace of Temporal takes by default beside the traffic."""
-_RATE: Final = re.compile(r"(\d+(?:\.\d+)?)(?:/s)?")
 
 TopicOption = Annotated[str, typer.Option("--topic", "-t", help="The topic whose history is read.")]
 OnlyPartitions = Annotated[
@@ -32,9 +27,6 @@ From = Annotated[
 ]
 To = Annotated[
     str, typer.Option("--to", "--until", help="The first record that is left out: latest, or as for --from.")
-]
-Rate = Annotated[
-    str, typer.Option("--rate", metavar="N/s", help="Starts and dead letters per second at most, such as 20/s.")
 ]
 
 
@@ -58,15 +50,3 @@ def _position(option: str, text: str, now: datetime) -> Position:
         return parse_position(text, now)
     except InvalidPosition as error:
         raise BadInput([f"{option}: {error}"]) from error
-
-
-def per_second(rate: str) -> float:
-    """The number that `--rate` names.
-
-    Raises:
-        BadInput: it is none, or 0.
-    """
-    match = _RATE.fullmatch(rate)
-    if match is None or float(match[1]) <= 0:
-        raise BadInput([f"--rate: found {rate!r}; allowed is a number per second above 0, such as 5/s or 0.5/s"])
-    return float(match[1])
