@@ -83,9 +83,7 @@ async def audit_schedules(
     until = min(until or now, now)
     after = after or until - ONE_DAY
     if not timedelta(0) <= until - after <= LONGEST_AUDIT:
-        message = (
-            f"found {after} to {until}; allowed are up to {LONGEST_AUDIT.days} days in the past"
-        )
+        message = f"found {after} to {until}; allowed are up to {LONGEST_AUDIT.days} days in the past"
         raise Problem("invalid", "The range can't be audited.", [InputError("query.from", message)])
     for name in definition or ():
         await asyncio.to_thread(services.definitions.get, name)
