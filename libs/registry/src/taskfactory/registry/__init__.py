@@ -59,6 +59,7 @@ from taskfactory.registry.run_model import (
     TaskState,
 )
 from taskfactory.registry.run_pages import RunFilter, RunKind, RunPlace, TaskFilter, TaskPlace
+from taskfactory.registry.run_reader import RunReader
 from taskfactory.registry.run_store import RunStore
 from taskfactory.registry.schedule_states import ScheduleChanges, Scheduled, ScheduleStates
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
@@ -157,6 +158,7 @@ __all__ = [
     "RunFilter",
     "RunKind",
     "RunPlace",
+    "RunReader",
     "RunRow",
     "RunSelection",
     "RunState",

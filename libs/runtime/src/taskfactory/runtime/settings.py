@@ -24,6 +24,9 @@ SECRET_CONFIG_WORDS = (
 )
 """A librdkafka property whose name holds one of these is masked wherever settings are shown."""
 
+SECRET_SETTINGS = ("password", "token", "api_key", "bootstrap_key")
+"""A setting whose name ends with one of these is masked even before it is known to be a secret: when it is refused."""
+
 SECRETS_FROM_FILES = (
     "sasl.password",
     "sasl.oauthbearer.client.secret",
@@ -217,6 +220,8 @@ def masked(name: str, value: Any) -> Any:
     if isinstance(value, SecretStr):
         secret = value.get_secret_value()
         return _masked_url(secret) if "://" in secret else "********"
+    if isinstance(value, str) and name.endswith(SECRET_SETTINGS):
+        return "********"
     if isinstance(value, str) and "://" in value:
         return _masked_url(value)
     if name == "kafka_config" and isinstance(value, dict):

@@ -1,11 +1,11 @@
 """The Admin API's settings, read from the environment once."""
 
-from typing import Final, Self
+from typing import Final
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from taskfactory.admin.roles import Role
-from taskfactory.intake import IntakeSettings
+from taskfactory.intake import DocumentSettings, IntakeSettings
 from taskfactory.registry.api_keys import KEY_FORM
 from taskfactory.runtime import CommaList, DatabaseSettings, ProcessSettings, TemporalSettings
 
@@ -17,7 +17,7 @@ PUBLIC_KEY_ALGORITHMS: Final = frozenset(
 FORM_HINT: Final = "a key has the form tf_<8 of a-z and 2-7>_<43 of A-Z, a-z, 0-9, _ and ->"
 
 
-class AdminSettings(ProcessSettings, IntakeSettings, DatabaseSettings, TemporalSettings):
+class AdminSettings(ProcessSettings, IntakeSettings, DocumentSettings, DatabaseSettings, TemporalSettings):
     """`TASKFACTORY_API_…`, `TASKFACTORY_OIDC_…`; the blocks it is put together from say the rest."""
 
     api_host: str = "127.0.0.1"
@@ -30,10 +30,10 @@ class AdminSettings(ProcessSettings, IntakeSettings, DatabaseSettings, TemporalS
     """A larger body is refused."""
     api_threads: int = Field(16, ge=1, le=200)
     """Requests that may wait for the database at the same time; as many connections are opened at most."""
-    oidc_issuer: str | None = None
-    """Who signs bearer tokens, as in their `iss`; without it, only API keys are known."""
-    oidc_audience: str | None = None
+    oidc_audience: str | None = Field(None, min_length=1)
     """What tokens must name in `aud`."""
+    oidc_issuer: str | None = Field(None, min_length=1)
+    """Who signs bearer tokens, as in their `iss`; without it, only API keys are known."""
     oidc_jwks_url: str | None = None
     """Where the issuer's keys are; default: what `<issuer>/.well-known/openid-configuration` says."""
     oidc_algorithms: CommaList = ("RS256", "ES256")
@@ -59,11 +59,11 @@ class AdminSettings(ProcessSettings, IntakeSettings, DatabaseSettings, TemporalS
             raise ValueError(f"found {found}; allowed are {', '.join(sorted(PUBLIC_KEY_ALGORITHMS))}")
         return given
 
-    @model_validator(mode="after")
-    def _is_complete(self) -> Self:
-        if self.oidc_issuer is not None and not self.oidc_audience:
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _has_an_audience(cls, given: str | None, info: ValidationInfo) -> str | None:
+        if given is not None and info.data.get("oidc_audience") is None:
             raise ValueError(
-                "TASKFACTORY_OIDC_ISSUER is set without TASKFACTORY_OIDC_AUDIENCE: a token that was made for another "
-                "service must not open this one; set both"
+                "set TASKFACTORY_OIDC_AUDIENCE too: a token that was made for another service must not open this one"
             )
-        return self
+        return given
