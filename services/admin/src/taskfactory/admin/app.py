@@ -28,6 +28,7 @@ from taskfactory.admin.routers import (
     mappings,
     me,
     runs,
+    shadow,
     tasks,
     versions,
 )
@@ -42,6 +43,7 @@ ROUTERS: Final[Sequence[ApiRouter]] = (
     definitions.router,
     lifecycle.router,
     versions.router,
+    shadow.router,
     apply.router,
     mappings.router,
     keys.router,
