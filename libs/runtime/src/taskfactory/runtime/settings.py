@@ -220,10 +220,8 @@ def masked(name: str, value: Any) -> Any:
     if isinstance(value, SecretStr):
         secret = value.get_secret_value()
         return _masked_url(secret) if "://" in secret else "********"
-    if isinstance(value, str) and name.endswith(SECRET_SETTINGS):
-        return "********"
-    if isinstance(value, str) and "://" in value:
-        return _masked_url(value)
+    if isinstance(value, str):
+        return "********" if name.endswith(SECRET_SETTINGS) else _masked_url(value) if "://" in value else value
     if name == "kafka_config" and isinstance(value, dict):
         return {key: "********" if _is_secret(property_name(str(key))) else item for key, item in value.items()}
     if name == "connections":  # what is not a connection yet may hold anything, a secret where it does not belong too
