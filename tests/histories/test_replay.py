@@ -40,4 +40,9 @@ def test_there_is_a_history_for_every_path() -> None:
         "reset-2",
         "continues-as-new",
         "continues-as-new-2",
+        "context-fetched",
+        "context-fails",
+        "context-falls-back",
+        "context-cancelled",
+        "context-plan-fails",
     }
