@@ -107,6 +107,7 @@ class Stage:
             "TASKFACTORY_DLQ_TOPIC": self.dlq_topic,
             "TASKFACTORY_ORCHESTRATOR_QUEUE": orchestrator_queue(self.token),
             "TASKFACTORY_METRICS_HOST": "127.0.0.1",
+            "TASKFACTORY_API_PORT": "0",
             "TASKFACTORY_METRICS_PORT": "0",
             "TASKFACTORY_LOG_FORMAT": "json",
             journal.VARIABLE: str(self.journal),

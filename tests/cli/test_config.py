@@ -60,9 +60,9 @@ def test_the_command_shows_one_service_or_all() -> None:
 
 
 def test_an_unknown_service_is_told_with_those_that_there_are() -> None:
-    shown = CliRunner().invoke(app, ["config", "admin"])
+    shown = CliRunner().invoke(app, ["config", "adminn"])
     assert shown.exit_code == 2
-    assert shown.stderr.startswith("no service 'admin' is installed; there are ")
+    assert shown.stderr.startswith("no service 'adminn' is installed; there are ")
 
 
 def test_every_wrong_variable_is_told() -> None:

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskfactory.cli.letters_shown import (
-    Listed,
     as_value,
     counts_by_reason,
     letter_text,
@@ -18,7 +17,7 @@ from taskfactory.cli.letters_shown import (
     readable,
     with_record,
 )
-from taskfactory.intake import Record, StoredLetter
+from taskfactory.intake import Listed, Record, StoredLetter
 from taskfactory.registry import Resolution
 
 RESOLUTION = Resolution("events/0/7", 1, "discarded", "a test", "ada", datetime(2026, 11, 24, 9, 0, tzinfo=UTC))

@@ -1,9 +1,11 @@
 """A server that grants no administration, as Temporal Cloud's: the command says what to do by hand and goes on."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.workflowservice.v1 import DescribeNamespaceResponse
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -45,7 +47,16 @@ async def test_what_is_refused_is_told_to_be_done_by_hand() -> None:
     server = RefusingServer(described=DescribeNamespaceResponse(), status=RPCStatusCode.PERMISSION_DENIED)
     retention, attributes = await prepared(server)
     assert retention.startswith("by hand: change namespace 'shop.a1b2c' from retention 0d to 7d (the server refused: ")
-    assert attributes.startswith(f"by hand: add the Keyword search attributes {', '.join(SEARCH_ATTRIBUTES)}")
+    assert attributes.startswith("by hand: add the search attributes TaskfactoryActivity (Keyword), ")
+    assert "TaskfactoryVersion (Int)" in attributes
+    assert all(name in attributes for name in SEARCH_ATTRIBUTES)
+
+
+def test_the_attributes_fit_into_the_columns_of_a_visibility_store_in_sql() -> None:
+    kinds = Counter(SEARCH_ATTRIBUTES.values())
+    assert kinds[IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD] <= 10
+    assert kinds[IndexedValueType.INDEXED_VALUE_TYPE_INT] <= 3
+    assert len(kinds) == 2
 
 
 async def test_a_namespace_that_may_not_even_be_described_is_told_too() -> None:

@@ -72,7 +72,7 @@ tasks:
         (http(body={"a": 1}), ".body: found a body with GET"),
         (http(method="POST", cache="1m"), ".cache: found cache with a method that is not GET"),
         (http(method="DELETE"), ".method: found 'DELETE'; allowed here are 'GET', 'POST', 'PUT', 'PATCH'"),
-        (http(url="http://x"), ".url: unknown field 'url'; allowed here are name, secret, timeout"),
+        (http(url="http://x"), ".url: unknown field 'url'; allowed here are name, secret, type, timeout"),
         (http(pth="/x"), ".pth: unknown field 'pth'; did you mean 'path'?"),
         (http(on_error="ignore"), ".on_error: found 'ignore'; allowed here are 'fail', 'null', 'default'"),
         (http(on_error="default"), ": found on_error: default without a default"),

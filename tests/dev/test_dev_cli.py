@@ -3,13 +3,14 @@
 import json
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from taskfactory.dev.cli import app, as_env, as_json, as_table
-from taskfactory.dev.endpoints import HOST, Endpoints
+from taskfactory.dev.endpoints import HOST, ApiAccess, Endpoints
 from taskfactory.dev.state import Mode, StackState, StateFolder
 
 PORTS = {"kafka": 1, "kafka_controller": 2, "temporal": 3, "ui": 4, "postgres": 5}
@@ -41,6 +42,18 @@ def test_a_shell_that_evaluates_the_env_format_has_the_settings(endpoints: Endpo
 def test_a_schema_registry_is_among_the_settings_where_there_is_one() -> None:
     env = Endpoints.at({**PORTS, "schema_registry": 6}).env()
     assert env == {**SETTINGS, "TASKFACTORY_SCHEMA_REGISTRY_URL": "http://127.0.0.1:6/apis/ccompat/v7"}
+
+
+def test_the_admin_api_s_key_is_among_the_settings_of_a_folder_s_stack(endpoints: Endpoints) -> None:
+    with_api = replace(endpoints, api=ApiAccess(7, "tf_key"))
+    assert with_api.env() == {
+        **SETTINGS,
+        "TASKFACTORY_API_PORT": "7",
+        "TASKFACTORY_API_BOOTSTRAP_KEY": "tf_key",
+        "TASKFACTORY_API_KEY": "tf_key",
+    }
+    assert all("http://127.0.0.1:7" in render(with_api) for render in (as_env, as_json, as_table))
+    assert "tf_key" not in as_table(with_api) + repr(with_api)
 
 
 def test_every_format_tells_where_the_ui_is(endpoints: Endpoints) -> None:

@@ -12,10 +12,10 @@ def make_platform(stack: RunningStack, tmp_path: Path) -> Iterator[Callable[...,
     """Makes platforms that are torn down with the test."""
     made: list[Platform] = []
 
-    def make(**settings: str) -> Platform:
+    def make(topic_config: dict[str, str] | None = None, **settings: str) -> Platform:
         folder = tmp_path / f"platform-{len(made)}"
         folder.mkdir()
-        platform = Platform(stack, folder, settings=settings)
+        platform = Platform(stack, folder, settings=settings, topic_config=topic_config or {})
         made.append(platform)
         return platform
 

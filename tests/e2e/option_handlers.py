@@ -1,9 +1,12 @@
 """Handlers for what a task's options promise, run in a worker of its own."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
-from taskfactory.tasks import TaskContext, task
+from temporalio import workflow
+
+from taskfactory.tasks import TaskContext, TaskInput, task
 
 
 @task
@@ -23,3 +26,23 @@ async def silent_at_first(params: dict[str, Any], ctx: TaskContext) -> dict[str,
 def blow_up(params: dict[str, Any], ctx: TaskContext) -> dict[str, Any]:
     """Answers so many bytes."""
     return {"blob": "x" * int(params["bytes"])}
+
+
+@task
+def measure(params: dict[str, Any], ctx: TaskContext) -> dict[str, int]:
+    """Answers how much it was given."""
+    return {"characters": len(params["blob"])}
+
+
+@workflow.defn(name="measure-in-steps")
+class MeasureInSteps:
+    """Hands on what it was given."""
+
+    @workflow.run
+    async def run(self, task_input: TaskInput) -> dict[str, int]:
+        answer: dict[str, Any] = await workflow.execute_activity(
+            "measure",
+            task_input.step("first", task_input.params),
+            start_to_close_timeout=timedelta(minutes=1),
+        )
+        return dict(answer["result"])

@@ -112,12 +112,14 @@ class Platform:
     partitions: int = 4
     settings: dict[str, str] = field(default_factory=dict)
     services: list[Service] = field(default_factory=list)
+    topic_config: dict[str, str] = field(default_factory=dict)
+    """Of the topics of events and of outcomes."""
     behind: Endpoints | None = None
     """How the product's processes reach the servers, where that is not how the test itself does."""
 
     def __post_init__(self) -> None:
-        self.topic = self.stack.topic("events", self.partitions)
-        self.outcomes_topic = self.stack.topic("outcomes")
+        self.topic = self.stack.topic("events", self.partitions, self.topic_config)
+        self.outcomes_topic = self.stack.topic("outcomes", config=self.topic_config)
         # The broker's own clock on a dead letter says when it became durable.
         timed = {"max.message.bytes": "4194304", "message.timestamp.type": "LogAppendTime"}
         self.dlq_topic = self.stack.topic("dlq", config=timed)
@@ -138,6 +140,7 @@ class Platform:
             "TASKFACTORY_DLQ_TOPIC": self.dlq_topic,
             "TASKFACTORY_DATABASE_URL": f"{endpoints.database_url.rpartition('/')[0]}/{database}",
             "TASKFACTORY_ORCHESTRATOR_QUEUE": self.orchestrator_queue,
+            "TASKFACTORY_API_PORT": "0",
             "TASKFACTORY_METRICS_HOST": "127.0.0.1",
             "TASKFACTORY_LOG_FORMAT": "json",
             "TASKFACTORY_DRAIN_TIMEOUT": "15",
@@ -192,7 +195,10 @@ class Platform:
         return self.start("worker", "--module", "tests.e2e.handlers", "--queue", queue or self.queue, env=env)
 
     def send(self, envelopes: Sequence[EventEnvelope]) -> None:
-        with_config = {"bootstrap.servers": self.stack.endpoints.kafka_bootstrap_servers}
+        with_config = {
+            "bootstrap.servers": self.stack.endpoints.kafka_bootstrap_servers,
+            "message.max.bytes": "100000000",  # the broker decides what is too large
+        }
         producer = EnvelopeProducer(with_config)
         try:
             producer.send(self.topic, envelopes)

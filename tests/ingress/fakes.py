@@ -13,7 +13,7 @@ from taskfactory.envelope import Trigger
 from taskfactory.ingress.deliveries import Assignment, Delivery
 from taskfactory.ingress.offsets import Partition
 from taskfactory.intake import DeadLetter, Decided, Record, Refused, Start, Unavailable
-from taskfactory.registry import IngressRevision
+from taskfactory.registry import IngressRevision, ShadowMatch
 
 PATIENCE = 10.0
 """Seconds after which something that should have happened counts as not happening."""
@@ -125,6 +125,23 @@ class FakeDecisionStream:
         if self._failures:
             raise self._failures.popleft()
         self.told.append(decided)
+
+
+class FakeShadowLog:
+    """The table of what shadow versions would have done, in memory; it can be away."""
+
+    def __init__(self) -> None:
+        self.matches: list[ShadowMatch] = []
+        self._failures: deque[Exception] = deque()
+
+    def fail_with(self, *failures: Exception) -> None:
+        """Let the next writes raise these."""
+        self._failures.extend(failures)
+
+    async def put(self, matches: Sequence[ShadowMatch]) -> None:
+        if self._failures:
+            raise self._failures.popleft()
+        self.matches.extend(matches)
 
 
 def unavailable() -> Unavailable:

@@ -34,6 +34,7 @@ from tests.ingress.fakes import (
     FakeDeadLetters,
     FakeDecisionStream,
     FakeRevisionLog,
+    FakeShadowLog,
     FakeStarter,
     delivery,
     record,
@@ -62,6 +63,8 @@ class Workshop:
         decisions: FakeDecisionStream | None = None,
     ) -> None:
         self.definitions = DefinitionSet([ORDERS])
+        self.shadows = DefinitionSet([])
+        self.shadow_log = FakeShadowLog()
         self.starter = starter or FakeStarter()
         self.dead_letters = dead_letters or FakeDeadLetters()
         self.reader = reader or EventReader(1000, None)
@@ -72,12 +75,15 @@ class Workshop:
         self.waits: list[float] = []
         self.temporal = Dependency("temporal", self._backoff)
         self._changed = asyncio.Condition()
-        others = {name: Dependency(name, self._backoff) for name in ("schema_registry", "dead_letters", "decisions")}
-        self._in_force = InForce(1, self.definitions)
+        others = {
+            name: Dependency(name, self._backoff)
+            for name in ("schema_registry", "dead_letters", "decisions", "registry")
+        }
+        self._in_force = InForce(1, self.definitions, shadows=self.shadows)
         self.pipeline = Pipeline(
             self._now_in_force,
             Effects(
-                Ports(self.reader, self.starter, self.dead_letters, self.decisions),
+                Ports(self.reader, self.starter, self.dead_letters, self.decisions, self.shadow_log),
                 Dependencies(temporal=self.temporal, **others),
                 concurrent_starts=4,
             ),
@@ -87,8 +93,8 @@ class Workshop:
         )
 
     def _now_in_force(self) -> InForce:
-        if self._in_force.definitions is not self.definitions:
-            self._in_force = InForce(self._in_force.revision + 1, self.definitions)
+        if self._in_force.definitions is not self.definitions or self._in_force.shadows is not self.shadows:
+            self._in_force = InForce(self._in_force.revision + 1, self.definitions, shadows=self.shadows)
         return self._in_force
 
     def _backoff(self, failures: int, waiting: int) -> float:
@@ -661,3 +667,53 @@ async def test_no_further_record_is_decided_while_too_many_decisions_are_in_flig
     release.set()
     await processing
     assert len(workshop.starter.runs) == 50
+
+
+async def test_a_shadow_version_starts_nothing_and_what_it_would_have_done_is_written_down(workshop: Workshop) -> None:
+    shadowed = counted("taskfactory_ingress_decisions_total", decision="shadowed")
+    started = counted("taskfactory_ingress_decisions_total", decision="started")
+    workshop.shadows = DefinitionSet([replace(ORDERS, version=8), definition("alone", {"type": ["order"]})])
+    await workshop.process(delivery(0, order(1)))
+    assert (started(), shadowed(), len(workshop.starter.runs)) == (1, 2, 1)
+    assert {
+        (match.definition_id, match.version, match.verdict, match.active_version, match.active_verdict, match.same_key)
+        for match in workshop.shadow_log.matches
+    } == {(ORDERS.id, 8, "matched", ORDERS.version, "matched", True), ("id-of-alone", 2, "matched", None, "none", None)}
+    [told] = workshop.decisions.told
+    assert [(item.kind, item.definition and item.definition.version) for item in told.dispositions][1:] == [
+        ("shadowed", 8),
+        ("shadowed", 2),
+    ]
+
+
+async def test_a_record_that_only_shadow_versions_take_counts_as_filtered(workshop: Workshop) -> None:
+    filtered = counted("taskfactory_ingress_decisions_total", decision="filtered")
+    workshop.definitions, workshop.shadows = DefinitionSet([]), DefinitionSet([ORDERS])
+    await workshop.process(delivery(0, order(1)))
+    assert filtered() == 1
+    assert len(workshop.shadow_log.matches) == 1
+
+
+async def test_a_shadow_version_that_fails_makes_no_dead_letter(workshop: Workshop) -> None:
+    workshop.shadows = DefinitionSet([replace(PICKY, id=ORDERS.id)])
+    await workshop.process(delivery(0, order(1)))
+    [match] = workshop.shadow_log.matches
+    assert (match.verdict, match.active_verdict) == ("error", "matched")
+    assert "when_error" in (match.message or "")
+    assert workshop.dead_letters.letters == []
+    assert len(workshop.starter.runs) == 1
+
+
+async def test_a_record_is_disposed_only_once_the_shadow_versions_part_is_written_down(workshop: Workshop) -> None:
+    workshop.shadows = DefinitionSet([ORDERS])
+    workshop.shadow_log.fail_with(unavailable(), unavailable())
+    await workshop.process(delivery(0, order(1)))
+    assert len(workshop.shadow_log.matches) == 1
+    assert len(workshop.waits) == 2
+
+
+async def test_a_record_that_no_shadow_version_is_concerned_with_waits_for_none(workshop: Workshop) -> None:
+    workshop.shadows = DefinitionSet([definition("other", {"type": ["refund"]})])
+    workshop.shadow_log.fail_with(AssertionError("nothing was to be written"))
+    await workshop.process(delivery(0, order(1)))
+    assert all(disposed for _, disposed in workshop.settled)

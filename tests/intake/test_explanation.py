@@ -7,7 +7,7 @@ from uuid import UUID
 from taskfactory.definitions import DefinitionSet, RegisteredDefinition, Standing, event_moment, parse_definition
 from taskfactory.intake import DecisionLimits, InForce, ReadEvent, read_event
 from taskfactory.intake.executions import Execution
-from taskfactory.intake.explanation import Answer, Answered, Facts, explain_event
+from taskfactory.intake.explanation import Answer, Answered, Facts, explain_event, explain_shadows
 from taskfactory.registry import RunFact, claim_keys
 from tests.ingress.fakes import record
 
@@ -65,6 +65,20 @@ def row(answer: Answered, offset: int, event_id: str = "e-1") -> RunFact:
         partition=0,
         offset=offset,
     )
+
+
+def test_a_record_whose_key_was_released_starts_nothing_by_itself() -> None:
+    item = registered()
+    first = explained(item)
+    assert first.run is not None
+    fires = {(ID, claim_keys(first.run).strategy.digest): 2}
+    [answer] = explain_event(read(), [item], InForce(1, DefinitionSet([item]), fires), LIMITS, "events")
+    told = answer.settle(Facts(), placed=True)
+    assert told.answer is Answer.WOULD_START
+    assert (
+        told.sentence == f"its key was released: if the record is read again, it would start run {first.run.run_id}-g2"
+    )
+    assert "read again" not in answer.settle(Facts(), placed=False).sentence
 
 
 def test_an_event_that_nothing_is_known_of_would_start_a_run() -> None:
@@ -163,3 +177,17 @@ def test_what_takes_the_event_comes_before_near_misses_and_those_before_the_rest
     assert ordered == ["takes", "one-off", "two-off", "other-type"]
     one_off = answers[2].sentence
     assert one_off == "data.total: expected 1, found 5"
+
+
+def test_a_shadow_version_answers_for_itself_and_starts_nothing() -> None:
+    def told(item: RegisteredDefinition, **attributes: Any) -> Answered:
+        [answer] = explain_shadows(read(**attributes), [item], "events")
+        return answer
+
+    taken = told(registered())
+    assert (taken.answer, taken.run) == (Answer.SHADOW, None)
+    assert taken.sentence == ("shadow version, starts nothing: it would take the event, with the dedupe key /shop e-1")
+    assert "it would fail: when_error" in told(registered(trigger={"when": "event.data.missing > 1"})).sentence
+    refused = told(registered(), type="refund")
+    assert "type: expected" in refused.sentence
+    assert refused.of_another_type

@@ -1,4 +1,4 @@
-"""Failed runs that are not run again say why, and nothing is written for them."""
+"""Runs that are not run again say why, and nothing is written for them."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -23,14 +23,19 @@ ROW = DefinitionRow(
     name="order-fulfilment",
     id=ACTIVITY,
     version=7,
+    state="enabled",
     enabled=True,
     paused=False,
+    shadow_version=None,
     trigger_type="event",
     dedupe_key_strategy="event_id",
     description=None,
     created_at=AT,
-    updated_at=AT,
     created_by="me",
+    updated_at=AT,
+    updated_by="me",
+    reason=None,
+    etag="7-7",
 )
 ME = ByHand("me")
 
@@ -80,13 +85,18 @@ async def test_a_rerun_is_the_same_event_in_the_present_version_and_a_generation
     assert len(setting.starter.runs) == 1
 
 
-async def test_what_did_not_fail_or_is_disabled_is_left_alone(setting: Setting) -> None:
+async def test_what_is_running_or_disabled_is_left_alone(setting: Setting) -> None:
     rerunner = setting.rerunner(replace(ROW, enabled=False))
-    completed = await rerunner.rerun(past(setting.run, state="completed"), ME, dry_run=False)
-    assert (completed.result, completed.note) == ("not_failed", "it is completed; only failed runs are run again")
+    running = await rerunner.rerun(past(setting.run, state="running"), ME, dry_run=False)
+    assert (running.result, running.note) == ("not_ended", "it is still running; cancel it, or wait for its end")
     disabled = await rerunner.rerun(past(setting.run), ME, dry_run=False)
     assert disabled.result == "disabled"
     assert setting.starter.attempts == []
+
+
+async def test_a_run_that_completed_is_run_again_for_whoever_asks_for_it(setting: Setting) -> None:
+    done = await setting.rerunner().rerun(past(setting.run, state="completed"), ME, dry_run=False)
+    assert (done.result, done.run_id) == ("started", f"{setting.run.run_id}-g2")
 
 
 async def test_a_dry_run_starts_nothing_and_opens_nothing(setting: Setting) -> None:

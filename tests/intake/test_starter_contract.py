@@ -1,22 +1,22 @@
 """What every starter promises, asked of the fake that the unit tests use and of the real one."""
 
 import pytest
+from pydantic import SecretStr
 from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from taskfactory.definitions import RunInput
-from taskfactory.intake import Unavailable
+from taskfactory.intake import PAYLOAD_STORAGE, Unavailable
 from taskfactory.intake.starter import (
     Refused,
     Start,
     Starter,
     TemporalStarter,
     new_request_id,
-    search_attributes,
-    summary_of,
 )
+from taskfactory.intake.visibility import details_of, search_attributes, summary_of
 from taskfactory.runtime import TemporalSettings, connect
 from tests.conftest import RunningStack
 from tests.ingress.fakes import FakeStarter, run_input
@@ -105,6 +105,7 @@ class TestTemporalStarter(StarterContract):
             pair.key.name: pair.value for pair in search_attributes(awkward)
         }.items()
         assert await found.static_summary() == summary_of(awkward)
+        assert await found.static_details() == details_of(awkward)
 
     async def test_the_input_arrives_as_it_was_given(self, starter: Starter, run: RunInput, temporal: Client) -> None:
         await starter.start(run, new_request_id())
@@ -146,6 +147,23 @@ class TestTemporalStarter(StarterContract):
             await starter.start(run, new_request_id())
         assert away.value.error == "INVALID_ARGUMENT"
 
+    async def test_a_payload_storage_that_is_away_is_waited_for_by_large_inputs_alone(
+        self, run: RunInput, stack: RunningStack
+    ) -> None:
+        client = await connect(
+            TemporalSettings(
+                temporal_address=stack.endpoints.temporal_address,
+                payload_storage=SecretStr("postgresql://127.0.0.1:1/nowhere"),
+                payload_threshold_bytes=20_000,
+            )
+        )
+        starter = TemporalStarter(client, stack.name("queue"), eager=False, max_input_bytes=LIMIT)
+        large = run.model_copy(update={"event": {**run.event, "data": "x" * 30_000}})
+        with pytest.raises(Unavailable) as away:
+            await starter.start(large, new_request_id())
+        assert away.value.error == PAYLOAD_STORAGE
+        assert await starter.start(run, new_request_id()) is Start.STARTED
+
     async def test_a_server_that_is_away_is_waited_for(self, run: RunInput, stack: RunningStack) -> None:
         async with Gate(stack.endpoints.temporal_address) as gate:
             client = await connect(TemporalSettings(temporal_address=gate.address))
@@ -154,16 +172,3 @@ class TestTemporalStarter(StarterContract):
             with pytest.raises(Unavailable) as away:
                 await starter.start(run, new_request_id())
             assert away.value.error in {"UNAVAILABLE", "UNKNOWN", "CANCELLED"}
-
-
-def test_keyword_attributes_fit_into_every_visibility_store() -> None:
-    run = run_input(dedupe_parts=["ü" * 5000, {"nested": [1, None]}], activity_name="a\0b\nc")
-    values = {pair.key.name: pair.value for pair in search_attributes(run)}
-    assert all(len(value.encode()) <= 255 for value in values.values())
-    assert values["TaskfactoryActivity"] == "a\ufffdb\ufffdc"
-    assert values["TaskfactoryDedupeKey"].startswith("üüü")
-
-
-def test_the_readable_dedupe_key_shows_strings_as_they_are_and_the_rest_as_json() -> None:
-    run = run_input(dedupe_parts=["/shop", 17, {"a": 1}])
-    assert {pair.key.name: pair.value for pair in search_attributes(run)}["TaskfactoryDedupeKey"] == '/shop/17/{"a":1}'

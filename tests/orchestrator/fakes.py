@@ -188,6 +188,8 @@ class FakeExecution:
     visible: bool = True
     """Visibility is written some time after the execution closed."""
     typed_search_attributes: TypedSearchAttributes = TypedSearchAttributes.empty
+    metadata: tuple[str, str] | None = None
+    """Summary and details."""
 
 
 class FakeTemporal:
@@ -233,6 +235,8 @@ class FakeTemporal:
         id_reuse_policy: WorkflowIDReusePolicy,
         id_conflict_policy: WorkflowIDConflictPolicy,
         search_attributes: TypedSearchAttributes,
+        static_summary: str,
+        static_details: str,
     ) -> None:
         assert (id_reuse_policy, id_conflict_policy) == (
             WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
@@ -248,6 +252,7 @@ class FakeTemporal:
                 run_id="execution-2",
                 input=run,
                 typed_search_attributes=search_attributes,
+                metadata=(static_summary, static_details),
             )
         )
 

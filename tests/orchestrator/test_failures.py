@@ -108,6 +108,19 @@ def test_a_task_whose_next_attempt_would_come_too_late_says_what_the_last_one_fa
     assert (end.attempts, "OSError: disk full" in end.error.message) == (3, True)
 
 
+@pytest.mark.parametrize("expired", [False, True])
+def test_what_the_sdk_could_not_decode_is_told_with_the_reason(expired: bool) -> None:  # noqa: FBT001 -- a parameter
+    error = ApplicationError("Failed decoding arguments")
+    error.__cause__ = ApplicationError("the payload is lost", type="PayloadLost")
+    cause = timeout(TimeoutType.SCHEDULE_TO_CLOSE, error) if expired else error
+    end = end_from_error("run", stored_task(), activity_error(cause))
+    assert end.error is not None
+    assert end.error.message.endswith("Failed decoding arguments: the payload is lost")
+    assert (end.error.type, "PayloadLost: " in end.error.message) == (
+        ("Expired", True) if expired else ("PayloadLost", False)
+    )
+
+
 def test_a_long_message_is_cut_and_says_so() -> None:
     end = end_from_error("run", stored_task(), activity_error(ApplicationError("x" * 10_000, type="X")))
     assert end.error is not None

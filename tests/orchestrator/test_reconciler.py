@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus as Status
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from taskfactory.definitions import RunInput
 from taskfactory.envelope import Trigger
+from taskfactory.intake.visibility import details_of, search_attributes, summary_of
 from taskfactory.orchestrator.publisher import OutcomePublisher
 from taskfactory.orchestrator.reconciler import CURSOR, FIRST_LOOK_BACK, OVERLAP, PAGE, Reconciler
 from taskfactory.orchestrator.settings import OrchestratorSettings
@@ -74,12 +74,13 @@ BADLY = [Status.TERMINATED, Status.TIMED_OUT, Status.FAILED]
 async def test_an_execution_that_ended_badly_before_its_claim_is_started_again_as_it_was(
     scene: Scene, status: Status
 ) -> None:
-    attributes = TypedSearchAttributes([SearchAttributePair(SearchAttributeKey.for_keyword("Activity"), "note-it")])
-    scene.closed("run", status, typed_search_attributes=attributes)
+    scene.closed("run", status)
     await scene.reconcile()
     await scene.reconcile()
     assert scene.temporal.started == [(run_input(), QUEUE)]
-    assert scene.temporal.executions["run"].typed_search_attributes == attributes
+    again = scene.temporal.executions["run"]
+    assert again.typed_search_attributes == search_attributes(run_input())
+    assert again.metadata == (summary_of(run_input()), details_of(run_input()))
     assert scene.state() is None
     assert scene.producer.ids == []
 

@@ -68,21 +68,22 @@ def test_a_definition_that_this_version_cannot_read_keeps_no_other_from_matching
 ) -> None:
     good, bad, other_good = (f"{place}-{fresh_name()}" for place in "abc")
     definitions.apply([definition(name) for name in (good, bad, other_good)], "ann")
-    (row,) = definitions.list(bad)
     spec = definition(bad).to_dict() | {"apiVersion": "taskfactory/v9", "surprise": 1}
     sql(
-        "UPDATE activity_definition_versions SET spec = CAST(:spec AS json) WHERE definition_id = :id",
+        "INSERT INTO activity_definition_versions (definition_id, version, spec, outcomes, digest, created_by) "
+        "SELECT id, 2, CAST(:spec AS json), '{}', '', 'eve' FROM activity_definitions WHERE name = :name",
         spec=json.dumps(spec),
-        id=row.id,
+        name=bad,
     )
+    sql("UPDATE activity_definitions SET version = 2 WHERE name = :name", name=bad)
     with caplog.at_level("ERROR", logger="taskfactory.registry"):
         enabled = [registered.definition.name for registered in definitions.changes(None).in_force]
     assert [name for name in enabled if name in {good, bad, other_good}] == [good, other_good]
     (record,) = caplog.records
     assert record.name == "taskfactory.registry"
-    for said in (bad, "version 1", "apiVersion: found 'taskfactory/v9'", "surprise: unknown field"):
+    for said in (bad, "version 2", "apiVersion: found 'taskfactory/v9'", "surprise: unknown field"):
         assert said in record.getMessage()
-    sql("UPDATE activity_definitions SET enabled = false WHERE id = :id", id=row.id)
+    definitions.remove([bad], "ann")
 
 
 def in_force(changes: DefinitionChanges) -> dict[str, bool]:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 
 from taskfactory.tasks import InvalidResult, ResultTooLarge
 from taskfactory.tasks.result import RESULT_MAX_BYTES, TEMPORAL_PAYLOAD_MAX_BYTES, json_result
+from taskfactory.tasks.worker import WorkerSettings
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 JSON = st.recursive(
@@ -76,5 +77,8 @@ def test_too_large_a_result_is_told_with_both_sizes() -> None:
     assert refused.value.non_retryable
 
 
-def test_the_default_limit_stays_below_temporals() -> None:
-    assert RESULT_MAX_BYTES < TEMPORAL_PAYLOAD_MAX_BYTES
+def test_without_a_payload_storage_the_limit_stays_below_temporals() -> None:
+    large = 64 * 1024 * 1024
+    assert WorkerSettings(payload_storage=SecretStr("off")).result_limit < TEMPORAL_PAYLOAD_MAX_BYTES
+    assert WorkerSettings(payload_storage=SecretStr("off"), task_result_max_bytes=5000).result_limit == 5000
+    assert WorkerSettings(task_result_max_bytes=large).result_limit == large

@@ -8,8 +8,19 @@ import pytest
 
 from taskfactory.definitions import RegisteredDefinition, run_id_in_generation
 from taskfactory.intake import DecisionLimits, EventReader, InForce, ReadResult, Record, Unavailable
-from taskfactory.intake.audit.entries import Entry, Expectation, Expected, Letter, Place
+from taskfactory.intake.audit.entries import (
+    Disposition,
+    Entry,
+    Expectation,
+    Expected,
+    Facts,
+    Letter,
+    Place,
+    Settled,
+    Trouble,
+)
 from taskfactory.intake.audit.expectations import Expectations, Judged
+from taskfactory.intake.audit.settling import settle
 from taskfactory.intake.audit.timeline import Deciders
 from taskfactory.intake.audit.versions import Versions
 from taskfactory.intake.audit.witnesses import Witness
@@ -139,3 +150,22 @@ async def test_a_letter_that_a_replay_wrote_is_explained_by_the_version_that_it_
     letter = Letter(f"events/0/4/{FAILING.id}", PLACE, FAILING.id, FAILING.version, "when_error")
     [entry] = (await judged(log, 1, witness=Witness(letters=[letter]))).entries
     assert kinds(entry) == [None, (Expectation.DEAD_LETTER, True)]
+
+
+@pytest.mark.parametrize("value", [b"broken", event()], ids=["never readable", "readable by another mapping"])
+async def test_a_letter_of_a_replay_that_could_not_read_the_record_is_explained(value: bytes) -> None:
+    letter = Letter(f"events/0/4/{ORDERS.id}", PLACE, ORDERS.id, ORDERS.version, "malformed_json")
+    judgement = await judged({1: {}, 2: {ORDERS.id: ORDERS}}, 1, value=value, witness=Witness(letters=[letter]))
+    [entry] = [item for item in judgement.entries if item.definition_id == ORDERS.id]
+    assert (Expectation.DEAD_LETTER, True) in kinds(entry)
+    facts = Facts(committed={0: 100}, letters={letter.id: letter})
+    assert settle(entry, facts) == Settled(Disposition.DEAD_LETTERED)
+
+
+async def test_a_letter_that_names_a_version_that_never_was_is_not_explained() -> None:
+    letter = Letter(f"events/0/4/{ORDERS.id}", PLACE, ORDERS.id, 99, "malformed_json")
+    judgement = await judged({1: {ORDERS.id: ORDERS}}, 1, value=b"broken", witness=Witness(letters=[letter]))
+    [entry] = [item for item in judgement.entries if item.definition_id == ORDERS.id]
+    settled = settle(entry, Facts(committed={0: 100}, letters={letter.id: letter}))
+    assert isinstance(settled, Settled)
+    assert [item.trouble for item in settled.troubles] == [Trouble.LETTER_UNEXPLAINED]

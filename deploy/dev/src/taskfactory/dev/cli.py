@@ -164,6 +164,7 @@ def as_table(endpoints: Endpoints) -> str:
         "Temporal UI": endpoints.temporal_ui_url,
         "PostgreSQL": endpoints.database_url,
         **({"Schema registry": endpoints.schema_registry_url} if endpoints.schema_registry_url else {}),
+        **({"Admin API": f"{endpoints.api_url}, while `taskfactory run` serves it"} if endpoints.api_url else {}),
     }
     return "\n".join(f"{name:<16} {address}" for name, address in rows.items())
 
@@ -171,12 +172,15 @@ def as_table(endpoints: Endpoints) -> str:
 def as_env(endpoints: Endpoints) -> str:
     """Write the settings as lines that a shell can evaluate and that an env file can hold."""
     lines = [f"{name}={shlex.quote(value)}" for name, value in endpoints.env().items()]
-    return "\n".join([f"# Temporal UI: {endpoints.temporal_ui_url}", *lines])
+    notes = [f"# Temporal UI: {endpoints.temporal_ui_url}"]
+    if endpoints.api_url:
+        notes.append(f"# To send commands to the API of taskfactory run: TASKFACTORY_API_URL={endpoints.api_url}")
+    return "\n".join([*notes, *lines])
 
 
 def as_json(endpoints: Endpoints) -> str:
     """Write addresses and settings for programs."""
-    return json.dumps({**asdict(endpoints), "env": endpoints.env()}, indent=2)
+    return json.dumps({**asdict(endpoints), "api_url": endpoints.api_url, "env": endpoints.env()}, indent=2)
 
 
 _RENDER = {UpFormat.TABLE: as_table, UpFormat.ENV: as_env, UpFormat.JSON: as_json}

@@ -1,7 +1,7 @@
 """Where the stack answers, and the environment that points any taskfactory program at it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 HOST = "127.0.0.1"
 USER = "taskfactory"
@@ -10,6 +10,19 @@ NAMESPACE = "default"
 EVENTS_TOPIC = "events"
 OUTCOMES_TOPIC = "taskfactory.outcomes"
 DLQ_TOPIC = "taskfactory.dlq"
+
+
+@dataclass(frozen=True)
+class ApiAccess:
+    """What the Admin API's server and its callers must agree on.
+
+    Attributes:
+        port: On loopback.
+        key: With every role; the form of all keys, `tf_<8>_<43>`.
+    """
+
+    port: int
+    key: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -23,6 +36,7 @@ class Endpoints:
         temporal_ui_url: Base URL of Temporal's web UI.
         schema_registry_url: Base URL of the Confluent API; None where the stack runs without a schema registry.
         temporal_namespace: The namespace that exists.
+        api: The Admin API's port and key; None where no folder keeps them.
     """
 
     kafka_bootstrap_servers: str
@@ -31,6 +45,7 @@ class Endpoints:
     temporal_ui_url: str
     schema_registry_url: str | None = None
     temporal_namespace: str = NAMESPACE
+    api: ApiAccess | None = None
 
     @classmethod
     def at(cls, ports: Mapping[str, int]) -> "Endpoints":
@@ -43,6 +58,11 @@ class Endpoints:
             temporal_ui_url=f"http://{HOST}:{ports['ui']}",
             schema_registry_url=f"http://{HOST}:{registry}/apis/ccompat/v7" if registry else None,
         )
+
+    @property
+    def api_url(self) -> str | None:
+        """Where the Admin API answers while `taskfactory run` serves it."""
+        return f"http://{HOST}:{self.api.port}" if self.api else None
 
     def env(self) -> dict[str, str]:
         """Give the `TASKFACTORY_*` variables of the settings classes."""
@@ -58,4 +78,14 @@ class Endpoints:
             # Several processes share one machine here: each takes a free port and logs it.
             "TASKFACTORY_METRICS_PORT": "0",
             **({"TASKFACTORY_SCHEMA_REGISTRY_URL": self.schema_registry_url} if self.schema_registry_url else {}),
+            **(_api_env(self.api) if self.api else {}),
         }
+
+
+def _api_env(api: ApiAccess) -> dict[str, str]:
+    # Without TASKFACTORY_API_URL: commands bring the API along, and so work before anything serves it.
+    return {
+        "TASKFACTORY_API_PORT": str(api.port),
+        "TASKFACTORY_API_BOOTSTRAP_KEY": api.key,
+        "TASKFACTORY_API_KEY": api.key,
+    }

@@ -1,8 +1,10 @@
 """The local stack as the command and the tests see it: one object per folder, whichever way it runs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from taskfactory.dev.api_access import api_access
 from taskfactory.dev.compose import ComposeStack, engine_answers
 from taskfactory.dev.endpoints import Endpoints
 from taskfactory.dev.errors import DevError, ModeError
@@ -57,7 +59,8 @@ class Stack:
             DevError: It could not; the message says what to do.
         """
         with self._folder.unmade_on(DevError), self._folder.locked():
-            return self._backend(self._decide()).up(self._ports, progress or Silent())
+            endpoints = self._backend(self._decide()).up(self._ports, progress or Silent())
+            return replace(endpoints, api=api_access(self.state_dir, self._folder.read().ports.values()))
 
     def down(self, *, wipe: bool = False) -> list[str]:
         """Stop every server and leave no process.

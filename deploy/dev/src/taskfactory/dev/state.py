@@ -1,6 +1,7 @@
 """What a stack's folder remembers between commands.
 
 state.json            the way it runs, its ports, its processes
+api.json              the Admin API's port and key, readable by its owner alone
 lock                  held by whoever changes the stack
 logs/<part>.log       what each server prints
 <part>/               each server's data and configuration
@@ -15,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from taskfactory.dev.api_access import FILE as API_FILE
 from taskfactory.dev.locking import exclusive
 from taskfactory.dev.processes import ServerProcess
 
@@ -142,7 +144,7 @@ class StateFolder:
         """Remove what this class and the demo wrote, and the folder if it is empty then; call it with the lock held."""
         for name in ("logs", "demo"):
             shutil.rmtree(self.path / name, ignore_errors=True)
-        for name in ("state.json", "state.json.new", "lock"):
+        for name in (API_FILE, f"{API_FILE}.new", "state.json", "state.json.new", "lock"):
             (self.path / name).unlink(missing_ok=True)
         if not any(self.path.iterdir()):
             self.path.rmdir()

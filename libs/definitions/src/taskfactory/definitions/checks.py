@@ -24,6 +24,9 @@ MAPPING_EXPRESSIONS = ("skip", "id", "source", "type", "subject", "time", "data"
 def semantic_problems(document: Any) -> Iterator[Problem]:
     """Check a raw document, whatever its shape."""
     yield from _trigger_problems(_mapping(document, "trigger"))
+    if _mapping(document, "trigger").get("type") == "cron" and "dedupe" in document:
+        message = "found dedupe with a cron trigger; every tick starts one run, so leave it out"
+        yield Problem(("dedupe",), message, at_key=True)
     key = _mapping(_mapping(document, "dedupe"), "key")
     yield from expression_problems(key.get("expression"), ("dedupe", "key", "expression"), EVENT_SCOPE)
     scope = EVENT_SCOPE

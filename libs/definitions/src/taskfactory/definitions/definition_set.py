@@ -1,4 +1,4 @@
-"""All enabled definitions, compiled once, and what each of them says about an event.
+"""All enabled definitions that events start, compiled once, and what each of them says about an event.
 
 A set is immutable: to change definitions, make a changed one and swap the reference. `PatternIndex` finds the
 definitions whose patterns take the event; only their `when` and their dedupe keys are evaluated.
@@ -25,7 +25,7 @@ from taskfactory.definitions.dedupe import (
 from taskfactory.definitions.matching.flatten import EventTooDeep, check_depth
 from taskfactory.definitions.matching.index import PatternIndex
 from taskfactory.definitions.matching.pattern import EventPattern
-from taskfactory.definitions.model import ActivityDefinition, Dedupe, DedupeExpression
+from taskfactory.definitions.model import ActivityDefinition, Dedupe, DedupeExpression, EventTrigger
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,9 @@ class DefinitionSet:
     """An immutable set of definitions; safe to share between threads."""
 
     def __init__(self, registered: Iterable[RegisteredDefinition]) -> None:
-        """Compile the enabled ones. Where an id comes twice, the later one counts, in the earlier one's place.
+        """Compile the enabled ones that events start.
+
+        Where an id comes twice, the later one counts, in the earlier one's place.
 
         Raises:
             InvalidPattern: A definition that went through no check.
@@ -101,8 +103,8 @@ class DefinitionSet:
         The new set decides as one that was made from scratch. It shares what the change does not concern.
 
         Args:
-            put: Definitions that take the place of those with the same id, or are appended; one that is disabled is
-                removed.
+            put: Definitions that take the place of those with the same id, or are appended; one that is disabled, or
+                fires by schedule, is removed.
             removed: Ids; unknown ones are passed over.
 
         Raises:
@@ -117,8 +119,13 @@ class DefinitionSet:
 
     @cached_property
     def definitions(self) -> tuple[RegisteredDefinition, ...]:
-        """The enabled definitions, in the order given."""
+        """The enabled definitions that events start, in the order given."""
         return tuple(candidate.registered for candidate in self._candidates.values())
+
+    def get(self, identity: str) -> RegisteredDefinition | None:
+        """The enabled definition with this id."""
+        found = self._candidates.get(identity)
+        return None if found is None else found.registered
 
     def __len__(self) -> int:
         return len(self._candidates)
@@ -162,7 +169,8 @@ class DefinitionSet:
             self._retire(identity, leaving, arriving)
         for item in put:
             before = self._candidates.get(item.id)
-            if not item.definition.enabled:
+            trigger = item.definition.trigger
+            if not item.definition.enabled or not isinstance(trigger, EventTrigger):
                 self._retire(item.id, leaving, arriving)
                 continue
             if before is None:
@@ -170,7 +178,7 @@ class DefinitionSet:
             elif arriving.pop(item.id, None) is None:
                 leaving.append(before)
             place = self._places if before is None else before.place
-            self._candidates[item.id] = arriving[item.id] = _Candidate(place, item)
+            self._candidates[item.id] = arriving[item.id] = _Candidate(place, item, trigger)
         self._index = self._index.changed(leaving, arriving.values())
 
     def _retire(self, identity: str, leaving: list["_Candidate"], arriving: dict[str, "_Candidate"]) -> None:
@@ -184,8 +192,7 @@ class _Candidate:
 
     __slots__ = ("dedupe", "is_plain", "pattern", "place", "registered", "topics", "when")
 
-    def __init__(self, place: int, registered: RegisteredDefinition) -> None:
-        trigger = registered.definition.trigger
+    def __init__(self, place: int, registered: RegisteredDefinition, trigger: EventTrigger) -> None:
         self.place = place
         self.registered = registered
         self.pattern = EventPattern.parse(trigger.match)

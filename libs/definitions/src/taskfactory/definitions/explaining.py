@@ -17,6 +17,7 @@ from taskfactory.definitions.definition_set import (
 )
 from taskfactory.definitions.matching.flatten import EventTooDeep
 from taskfactory.definitions.matching.pattern import EventPattern, Mismatch
+from taskfactory.definitions.model import EventTrigger
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,14 @@ class Disabled:
     """What would keep the event out if it were."""
 
 
-Explanation = Matched | EvaluationFailed | NotMatched | WhenFalse | OtherTopics | Disabled
+@dataclass(frozen=True)
+class FiresBySchedule:
+    """No event starts the definition: it has a cron trigger."""
+
+    registered: RegisteredDefinition
+
+
+Explanation = Matched | EvaluationFailed | NotMatched | WhenFalse | OtherTopics | Disabled | FiresBySchedule
 
 
 def explain(
@@ -86,13 +94,15 @@ def _explanation(
 ) -> Explanation:
     if isinstance(verdict, Matched | EvaluationFailed):
         return verdict
-    definition = registered.definition
+    definition, trigger = registered.definition, registered.definition.trigger
+    if not isinstance(trigger, EventTrigger):
+        return FiresBySchedule(registered)
     if isinstance(verdict, Filtered) and verdict.reason == "when":
-        return WhenFalse(registered, definition.trigger.when or "")
-    mismatches = _mismatches(definition.trigger.match, event)
+        return WhenFalse(registered, trigger.when or "")
+    mismatches = _mismatches(trigger.match, event)
     if not definition.enabled:
         return Disabled(registered, mismatches)
-    topics = definition.trigger.topics
+    topics = trigger.topics
     if topics is not None and topic is not None and topic not in topics:
         return OtherTopics(registered, topics, mismatches)
     return NotMatched(registered, mismatches)

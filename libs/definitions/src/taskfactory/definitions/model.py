@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from taskfactory.definitions.context_sources import ContextSource
+from taskfactory.definitions.cron_trigger import CronTrigger
 from taskfactory.definitions.durations import DURATION_PATTERN, parse_duration
 from taskfactory.definitions.retry import Retry
 from taskfactory.definitions.strict_model import Duration, StrictModel, check_duration
@@ -58,6 +59,9 @@ class EventTrigger(StrictModel):
     """EventBridge pattern over the envelope's JSON form."""
     when: Cel | None = None
     """CEL over `event`, evaluated only after `match`: true or false."""
+
+
+Trigger = Annotated[EventTrigger | CronTrigger, Discriminator("type")]
 
 
 class DedupeExpression(StrictModel):
@@ -153,7 +157,7 @@ class Outcomes(StrictModel):
 
 
 class ActivityDefinition(StrictModel):
-    """What happens when which events arrive."""
+    """What happens when which events arrive, or at which times."""
 
     api_version: Literal["taskfactory/v1"] = Field(alias="apiVersion")
     """Version of this format."""
@@ -164,9 +168,11 @@ class ActivityDefinition(StrictModel):
     description: str | None = Field(default=None, max_length=10_000)
     """For readers."""
     enabled: bool = True
-    """Whether events start runs."""
-    trigger: EventTrigger
+    """Whether events or ticks start runs."""
+    trigger: Trigger
+    """What starts runs: events, or the ticks of a schedule."""
     dedupe: Dedupe = Dedupe()
+    """Of a definition that fires by schedule it says nothing: there, each tick is an occasion of its own."""
     context: tuple[ContextSource, ...] = Field(default=(), strict=False)
     """Named values, computed in order before the tasks; each sees those above it."""
     tasks: tuple[TaskTemplate, ...] = Field(min_length=1, max_length=100, strict=False)
@@ -175,4 +181,5 @@ class ActivityDefinition(StrictModel):
 
     def to_dict(self) -> dict[str, Any]:
         """The canonical JSON form: defaults written out, absent fields left out. `parse_definition` reads it."""
-        return self.model_dump(mode="json", by_alias=True)
+        exclude = {"dedupe"} if isinstance(self.trigger, CronTrigger) else None
+        return self.model_dump(mode="json", by_alias=True, exclude=exclude)

@@ -3,7 +3,7 @@
 The version that matched travels in it, so that a later change of the definition does not touch runs that are under way.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,6 +11,8 @@ from taskfactory.envelope import Trigger
 
 RUN_WORKFLOW = "RunActivityWorkflow"
 """The workflow type that ingress starts by name."""
+
+RunKind = Literal["event", "scheduled", "backfill", "manual"]
 
 
 class OpenChild(BaseModel):
@@ -51,8 +53,10 @@ class RunInput(BaseModel):
     activity_name: str
     version: int
     generation: int = 1
+    kind: RunKind = "event"
+    """What started it: an event, a tick of its schedule, a backfill of one, or somebody's trigger."""
     dedupe_strategy: str
-    """`event_id`, `subject` or `expression`."""
+    """`event_id`, `subject`, `expression`; `tick` for what no event started."""
     dedupe_parts: list[Any]
     """The readable parts that the key was made of (JSON values)."""
     window: float | None = None

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict
 TYPE_PREFIX: Final = "io.taskfactory."
 """Every outcome's CloudEvents type is this prefix, `task` or `run`, a dot, and the terminal status."""
 
+SOURCE_PREFIX: Final = "/taskfactory/"
+"""Every outcome's source is this prefix and the definition's name: an outcome's identity is `(source, id)`."""
+
 CHAIN: Final = "chain"
 """Extension attribute of outcomes: names of the definitions that led to them, oldest first, separated by spaces."""
 

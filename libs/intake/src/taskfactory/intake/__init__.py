@@ -5,6 +5,11 @@ Reading order: `reading` (the event in a record), `decisions` (what follows from
 and `letters` (what was), `disposer` (one record, decided and disposed of), `redrive`, `replay` and `reruns`.
 """
 
+from taskfactory.intake.cancelling import (
+    Canceller,
+    NoSuchRun,
+    RunEnded,
+)
 from taskfactory.intake.dead_letter_topic import (
     DeadLetterSink,
     KafkaDeadLetters,
@@ -35,6 +40,7 @@ from taskfactory.intake.disposition import (
     Disposition,
     DispositionKind,
 )
+from taskfactory.intake.document_settings import DocumentSettings
 from taskfactory.intake.history import (
     History,
     OffsetRange,
@@ -52,6 +58,17 @@ from taskfactory.intake.kafka_writer import (
     TooLarge,
     WriterFailed,
 )
+from taskfactory.intake.letter_advice import (
+    advice_for,
+)
+from taskfactory.intake.letter_desk import (
+    LetterDesk,
+    Listed,
+    Listing,
+    NoLetter,
+    NotNarrowed,
+    ResolvedAlready,
+)
 from taskfactory.intake.letters import (
     LetterFilter,
     Letters,
@@ -64,6 +81,7 @@ from taskfactory.intake.loading import (
 )
 from taskfactory.intake.pacing import (
     Pace,
+    in_parallel,
 )
 from taskfactory.intake.past_events import (
     PastEvents,
@@ -93,6 +111,8 @@ from taskfactory.intake.redrive import (
     GONE,
     Redriven,
     Redriver,
+    definition_id,
+    redrive_all,
 )
 from taskfactory.intake.rehearsal import (
     RehearsedLetters,
@@ -101,7 +121,6 @@ from taskfactory.intake.rehearsal import (
 )
 from taskfactory.intake.replay import (
     Replay,
-    in_parallel,
 )
 from taskfactory.intake.reruns import (
     COULD_NOT,
@@ -115,7 +134,11 @@ from taskfactory.intake.schema_registry import (
 from taskfactory.intake.settings import (
     IntakeSettings,
 )
+from taskfactory.intake.shadows import (
+    shadow_matches,
+)
 from taskfactory.intake.starter import (
+    PAYLOAD_STORAGE,
     Refused,
     Start,
     Starter,
@@ -129,9 +152,11 @@ from taskfactory.intake.unavailable import (
 __all__ = [
     "COULD_NOT",
     "GONE",
+    "PAYLOAD_STORAGE",
     "AtOffset",
     "AtTime",
     "BeforeActivation",
+    "Canceller",
     "DeadLetter",
     "DeadLetterSink",
     "Decided",
@@ -141,6 +166,7 @@ __all__ = [
     "Disposer",
     "Disposition",
     "DispositionKind",
+    "DocumentSettings",
     "Earliest",
     "EventReader",
     "History",
@@ -151,9 +177,15 @@ __all__ = [
     "KafkaDecisionStream",
     "KafkaWriter",
     "Latest",
+    "LetterDesk",
     "LetterFilter",
     "Letters",
+    "Listed",
+    "Listing",
     "NoEvent",
+    "NoLetter",
+    "NoSuchRun",
+    "NotNarrowed",
     "OffsetRange",
     "Pace",
     "PastEvents",
@@ -174,6 +206,8 @@ __all__ = [
     "Rerun",
     "RerunResult",
     "Rerunner",
+    "ResolvedAlready",
+    "RunEnded",
     "Span",
     "Start",
     "StartRun",
@@ -184,10 +218,12 @@ __all__ = [
     "Unavailable",
     "UnknownTopic",
     "WriterFailed",
+    "advice_for",
     "applied_to_the_past",
     "decide",
     "decision_of",
     "decisions_of",
+    "definition_id",
     "in_parallel",
     "load_in_force",
     "new_request_id",
@@ -198,5 +234,7 @@ __all__ = [
     "read_letters",
     "read_originals",
     "record_from_message",
+    "redrive_all",
     "schema_registry",
+    "shadow_matches",
 ]

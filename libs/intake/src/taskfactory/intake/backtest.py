@@ -18,6 +18,7 @@ from taskfactory.definitions import (
     DedupeKey,
     DefinitionSet,
     Duplicate,
+    EventTrigger,
     RegisteredDefinition,
     RenderFailed,
     RunInput,
@@ -206,7 +207,7 @@ class Backtest:
         self._reports = {
             draft.definition.name: Report(
                 draft,
-                reads_topic=draft.definition.trigger.topics is None or topic in draft.definition.trigger.topics,
+                reads_topic=_reads(draft.definition, topic),
                 proposed=Tally(examples),
                 present=None if draft.active is None else Tally(examples),
                 added=Examples(examples),
@@ -250,6 +251,11 @@ def _compare(report: Report, proposed: Decision | None, present: Decision | None
         report.added.add(read)
     if took and proposed is None:
         report.removed.add(read)
+
+
+def _reads(definition: ActivityDefinition, topic: str) -> bool:
+    trigger = definition.trigger
+    return isinstance(trigger, EventTrigger) and (trigger.topics is None or topic in trigger.topics)
 
 
 def _registered(draft: Draft) -> RegisteredDefinition:

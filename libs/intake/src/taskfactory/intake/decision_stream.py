@@ -22,7 +22,7 @@ SOURCE: Final = "/taskfactory/ingress"
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A record and everything that became of it; without a disposition, no definition matched."""
+    """A record and everything that became of it; if nothing but shadow versions took it, no definition matched."""
 
     record: Record
     event: Mapping[str, Any] | None
@@ -89,7 +89,7 @@ def envelope_of(decided: Decided, now: datetime, *, short: bool = False) -> Even
         },
         "event": {name: event[name] for name in ("source", "id", "type", "subject", "time") if name in event},
         "revision": decided.revision,
-        "filtered": not decided.dispositions,
+        "filtered": all(each.kind == "shadowed" for each in decided.dispositions),
         **({"truncated": True} if short else {"decisions": list(map(_told, decided.dispositions))}),
     }
     return EventEnvelope(
@@ -113,6 +113,10 @@ def _told(disposition: Disposition) -> dict[str, Any]:
         else {"id": definition.id, "name": definition.definition.name, "version": definition.version},
         "run": disposition.run_id,
         "reason": letter and letter.reason,
-        "message": letter and letter.message[:MESSAGE_LIMIT].encode("utf-8", "backslashreplace").decode(),
+        "message": _message(letter.message if letter else disposition.trouble),
     }
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _message(text: str | None) -> str | None:
+    return None if text is None else text[:MESSAGE_LIMIT].encode("utf-8", "backslashreplace").decode()

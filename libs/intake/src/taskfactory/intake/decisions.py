@@ -7,6 +7,7 @@ of that definition alone (architecture, I7).
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from taskfactory.definitions import (
     EvaluationFailed,
@@ -21,6 +22,9 @@ from taskfactory.intake.dead_letters import DeadLetter
 from taskfactory.intake.in_force import InForce
 from taskfactory.intake.reading import NoEvent, ReadEvent, ReadResult
 from taskfactory.intake.records import Record
+
+TOO_MANY_HOPS: Final = "too_many_hops"
+"""The reason of a dead letter whose definition takes the event, were it not for the length of its chain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ def decision_of(verdict: Verdict, read: ReadEvent, in_force: InForce, limits: De
                 return BeforeActivation(registered)
             if (read.envelope.hops or 0) > limits.max_hops:
                 message = _chain_sentence(read.envelope, registered, limits)
-                return DeadLetter(read.record, "too_many_hops", message, registered)
+                return DeadLetter(read.record, TOO_MANY_HOPS, message, registered)
             run = _run_input(read, verdict, in_force)
             return Paused(run, registered) if registered.paused else StartRun(run, registered)
     return None

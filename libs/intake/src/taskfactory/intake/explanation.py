@@ -16,6 +16,7 @@ from taskfactory.definitions import (
     Duplicate,
     EvaluationFailed,
     Explanation,
+    FiresBySchedule,
     Matched,
     Mismatch,
     NotMatched,
@@ -33,7 +34,7 @@ from taskfactory.intake.decisions import BeforeActivation, DecisionLimits, Pause
 from taskfactory.intake.executions import Execution
 from taskfactory.intake.in_force import InForce
 from taskfactory.intake.reading import ReadEvent
-from taskfactory.registry import ClaimKeys, LedgerKey, RunFact, claim_keys
+from taskfactory.registry import ClaimKeys, LedgerKey, RunFact, claim_keys, readable_key
 
 
 class Answer(StrEnum):
@@ -51,11 +52,16 @@ class Answer(StrEnum):
     FILTERED = "filtered"
     OTHER_TOPICS = "other_topics"
     DISABLED = "disabled"
+    BY_SCHEDULE = "by_schedule"
+    """No event starts it: it fires by schedule."""
+    SHADOW = "shadow"
+    """Of a shadow version: whatever it makes of the event, nothing follows from it."""
 
 
 SHOWN: Final = 120
 """Characters of a clause's values in a sentence."""
-TAKEN: Final = frozenset(Answer) - {Answer.FILTERED, Answer.OTHER_TOPICS, Answer.DISABLED}
+_FAR: Final = frozenset({Answer.DISABLED, Answer.BY_SCHEDULE})
+TAKEN: Final = frozenset(Answer) - {Answer.FILTERED, Answer.OTHER_TOPICS, Answer.SHADOW, *_FAR}
 """The answers of definitions that take the event."""
 
 
@@ -103,7 +109,7 @@ class Answered:
     @property
     def distance(self) -> tuple[int, int]:
         """How near the event came; the smallest are those that take it."""
-        rank = 0 if self.answer in TAKEN else 2 if self.of_another_type or self.answer is Answer.DISABLED else 1
+        rank = 0 if self.answer in TAKEN else 2 if self.of_another_type or self.answer in _FAR else 1
         return rank, len(self.mismatches)
 
     def settle(self, facts: Facts, *, placed: bool) -> "Answered":
@@ -129,7 +135,10 @@ class Answered:
         if execution is not None:
             sentence = f"Temporal has run {self.run.run_id} ({execution}); it has not claimed its key yet"
             return replace(self, answer=Answer.IN_FLIGHT, sentence=sentence)
-        return self
+        # Ingress reads no record twice: what was released waits for the next event with the key.
+        released = placed and self.run.generation > 1
+        again = f"its key was released: if the record is read again, it {self.sentence}"
+        return replace(self, sentence=again) if released else self
 
     @staticmethod
     def _claimed(run: RunInput, keys: ClaimKeys, facts: Facts) -> str | None:
@@ -188,16 +197,40 @@ def explain_event(
     return [_answer(item, read, in_force, limits) for item in explain(registered, read.event, topic)]
 
 
+def explain_shadows(read: ReadEvent, shadows: Sequence[RegisteredDefinition], topic: str | None) -> list[Answered]:
+    """What shadow versions make of an event, in the order given. Arguments as those of `explain_event`."""
+    return [_shadow(item) for item in explain(shadows, read.event, topic)]
+
+
+def _shadow(explanation: Explanation) -> Answered:
+    item = explanation.registered
+    if isinstance(explanation, Matched):
+        told_key = readable_key(explanation.key.parts)
+        return _of_shadow(item, f"it would take the event, with the dedupe key {told_key}")
+    if isinstance(explanation, EvaluationFailed):
+        return _of_shadow(item, f"it would fail: {explanation.code}: {explanation.message}")
+    answered = _unmatched(explanation)
+    return replace(_of_shadow(item, answered.sentence), mismatches=answered.mismatches)
+
+
+def _of_shadow(item: RegisteredDefinition, said: str) -> Answered:
+    return Answered(item, Answer.SHADOW, f"shadow version, starts nothing: {said}")
+
+
 def asked_for(answers: Iterable[Answered]) -> list[RunInput]:
     """The runs that would be started: what facts are needed about."""
     return [item.run for item in answers if item.run is not None and item.answer is Answer.WOULD_START]
 
 
 def _answer(explanation: Explanation, read: ReadEvent, in_force: InForce, limits: DecisionLimits) -> Answered:
+    if isinstance(explanation, Matched | EvaluationFailed):
+        return _decided(explanation, read, in_force, limits)
+    return _unmatched(explanation)
+
+
+def _unmatched(explanation: WhenFalse | NotMatched | OtherTopics | Disabled | FiresBySchedule) -> Answered:
     item = explanation.registered
     match explanation:
-        case Matched() | EvaluationFailed():
-            return _decided(explanation, read, in_force, limits)
         case WhenFalse(_, expression):
             return Answered(item, Answer.FILTERED, f"`when` gave false: {expression}")
         case NotMatched(_, mismatches):
@@ -209,6 +242,8 @@ def _answer(explanation: Explanation, read: ReadEvent, in_force: InForce, limits
         case Disabled(_, mismatches):
             would = told(mismatches) if mismatches else "its pattern would take the event"
             return Answered(item, Answer.DISABLED, f"disabled; {would}", mismatches=mismatches)
+        case FiresBySchedule():
+            return Answered(item, Answer.BY_SCHEDULE, "fires by schedule; no event starts it")
     assert_never(explanation)
 
 

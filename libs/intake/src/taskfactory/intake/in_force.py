@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
 
 from taskfactory.definitions import DedupeKey, DefinitionSet, TopicMapping
 from taskfactory.registry import DefinitionChanges
+
+_NO_DEFINITIONS: Final = DefinitionSet(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class InForce:
     """By activity id and key digest: the generation of keys that were released; all others are at 1."""
     mappings: Mapping[str, TopicMapping] = field(default_factory=dict)
     """By topic: how records without envelopes become events."""
+    shadows: DefinitionSet = field(default_factory=lambda: _NO_DEFINITIONS)
+    """Shadow versions: they are asked, and start nothing."""
 
     @classmethod
     def nothing(cls) -> Self:
@@ -38,6 +42,7 @@ class InForce:
             self.definitions.changed(put=changes.in_force, removed=changes.gone),
             {**self.generations, **changes.released},
             mappings | {each.topic: each for each in changes.mappings.in_force},
+            self.shadows.changed(put=changes.shadows, removed=changes.shadows_gone),
         )
 
     def generation(self, activity_id: str, key: DedupeKey) -> int:

@@ -1,8 +1,14 @@
-"""A rate that is kept evenly: an operator's command must not hit Temporal with a burst."""
+"""How fast an operator's command works: at an even rate, so that no burst hits Temporal, some items at a time."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+CONCURRENCY: Final = 16
+"""Items worked on at the same time."""
+
+T = TypeVar("T")
 
 
 class Pace:
@@ -33,3 +39,23 @@ class Pace:
         self._next = mine + self._distance
         if mine > now:
             await self._sleep(mine - now)
+
+
+async def in_parallel(items: Sequence[T], work: Callable[[T], Awaitable[None]]) -> None:
+    """Work on all items, `CONCURRENCY` at a time, in their order.
+
+    Raises:
+        Exception: the first that the work raised; the others are cancelled.
+    """
+    left = iter(items)
+
+    async def worker() -> None:
+        for item in left:
+            await work(item)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(CONCURRENCY, len(items))):
+                group.create_task(worker())
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None

@@ -15,7 +15,10 @@ from taskfactory.intake.decisions import DecisionLimits, StartRun, decide
 from taskfactory.intake.in_force import InForce
 from taskfactory.intake.reading import ReadEvent
 from taskfactory.intake.records import Record
+from taskfactory.intake.starter import PAYLOAD_STORAGE
+from taskfactory.intake.unavailable import Unavailable
 from taskfactory.registry import PastRun
+from taskfactory.runtime.payload_storage import PayloadStorageAway
 
 NO_LIMITS: Final = DecisionLimits(max_hops=sys.maxsize)
 """The event was taken once; limits that were set since are none of its business."""
@@ -38,6 +41,7 @@ async def input_in_temporal(client: Client, run_id: str) -> RunInput | None:
 
     Raises:
         RPCError: Temporal did not answer.
+        Unavailable: the payload storage, where a large input is kept, did not.
     """
     converter = client.data_converter.with_context(
         WorkflowSerializationContext(namespace=client.namespace, workflow_id=run_id)
@@ -56,7 +60,12 @@ async def _decoded(converter: DataConverter, payloads: Sequence[Payload]) -> Run
     try:
         (run,) = await converter.decode(payloads, [RunInput])
         return RunInput.model_validate(run)
-    except (RuntimeError, ValueError):  # the SDK's word for a payload that is none of the type, and Pydantic's
+    except PayloadStorageAway as away:
+        raise Unavailable(PAYLOAD_STORAGE, away.reason) from away
+    except (
+        RuntimeError,
+        ValueError,
+    ):  # it is lost from the payload storage; the SDK's word for a payload that is none of the type, and Pydantic's
         return None
 
 

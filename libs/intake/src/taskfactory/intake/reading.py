@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from taskfactory.definitions import MappingFailed, RecordParts, map_record
-from taskfactory.envelope import EventEnvelope, InvalidEnvelope, SchemaNeeded, Schemas, decode
+from taskfactory.envelope import EventEnvelope, InvalidCode, InvalidEnvelope, SchemaNeeded, Schemas, decode
 from taskfactory.envelope.schema_registry import RegistryUnavailable, SchemaRegistry
 from taskfactory.intake.dead_letters import DeadLetter
 from taskfactory.intake.in_force import InForce
@@ -38,6 +38,9 @@ UNREADABLE_HEADERS: Final = (
 )
 
 ReadResult = ReadEvent | NoEvent | DeadLetter
+
+READING_REASONS: Final = frozenset({"too_large", "invalid_headers", "mapping_error", "internal_error", *InvalidCode})
+"""Why a record itself is a dead letter. Only a replay, which asks one definition, says such a thing of a definition."""
 
 
 def read_event(record: Record, in_force: InForce, max_event_bytes: int, schemas: Schemas | None = None) -> ReadResult:

@@ -7,7 +7,7 @@ Invariants:
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol
 
@@ -15,8 +15,10 @@ from taskfactory.definitions import RegisteredDefinition
 from taskfactory.intake.dead_letters import DeadLetter, StoredLetter
 from taskfactory.intake.disposer import Disposer
 from taskfactory.intake.disposition import Disposition
+from taskfactory.intake.history import Progress
 from taskfactory.intake.in_force import InForce
 from taskfactory.intake.loading import applied_to_the_past
+from taskfactory.intake.pacing import in_parallel
 from taskfactory.intake.records import Record
 from taskfactory.registry import Resolution
 
@@ -108,6 +110,52 @@ class Redriver:
         if definition.id not in self._single:
             self._single[definition.id] = applied_to_the_past(self._in_force, [definition])
         return self._single[definition.id]
+
+
+def definition_id(in_force: InForce, asked: str | None) -> str | None:
+    """The id of the definition that is meant by a name or an id.
+
+    The text itself when none in force has it, so that each letter is told why; None when nobody was asked for.
+    """
+    found = (item.id for item in in_force.definitions.definitions if asked in {item.id, item.definition.name})
+    return None if asked is None else next(found, asked)
+
+
+async def redrive_all(  # noqa: PLR0913 -- what there is to know
+    redriver: Redriver,
+    letters: Sequence[StoredLetter],
+    originals: Iterator[Sequence[tuple[StoredLetter, Record]]],
+    done: list[Redriven],
+    *,
+    only: str | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Redrive letters, some at the same time.
+
+    Args:
+        redriver: does each.
+        letters: all of them.
+        originals: of these, in batches, as `read_originals` gives them; read in threads.
+        done: what came of each is appended as it is done, so that it is known whatever ends this early.
+        only: see `Redriver.redrive`.
+        progress: told how many are done, and of how many.
+
+    Raises:
+        Unavailable: Temporal or Kafka is away; the letters that are not in `done` are as they were.
+        WriterFailed: the producer of dead letters is broken for good.
+        KafkaException: the originals can't be read on.
+        sqlalchemy.exc.DBAPIError: a resolution could not be recorded.
+    """
+
+    async def one(found: tuple[StoredLetter, Record]) -> None:
+        done.append(await redriver.redrive(*found, only))
+        if progress is not None:
+            progress(len(done), len(letters))
+
+    while (batch := await asyncio.to_thread(next, originals, None)) is not None:
+        await in_parallel(batch, one)
+    seen = {item.letter.key for item in done}
+    done.extend(Redriven(letter, "refused", GONE, resolved=False) for letter in letters if letter.key not in seen)
 
 
 async def counted_on(resolutions: Resolutions, letter: DeadLetter) -> DeadLetter:

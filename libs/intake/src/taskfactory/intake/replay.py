@@ -6,22 +6,17 @@ is paused neither: whoever replays has asked. A run that exists already is not s
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
 
 from taskfactory.definitions import RegisteredDefinition
 from taskfactory.intake.dead_letters import DeadLetter
 from taskfactory.intake.disposer import Disposer
 from taskfactory.intake.in_force import InForce
 from taskfactory.intake.loading import applied_to_the_past
+from taskfactory.intake.pacing import in_parallel
 from taskfactory.intake.records import Record
 from taskfactory.intake.redrive import Resolutions, counted_on
-
-CONCURRENCY: Final = 16
-"""Records worked on at the same time."""
-
-T = TypeVar("T")
 
 
 class Replay:
@@ -60,23 +55,3 @@ class Replay:
     async def _revise(self, letter: DeadLetter) -> DeadLetter:
         # What is wrong with the record itself is told for this definition: the others were not asked.
         return await counted_on(self._resolutions, replace(letter, definition=self._definition))
-
-
-async def in_parallel(items: Sequence[T], work: Callable[[T], Awaitable[None]]) -> None:
-    """Work on all items, `CONCURRENCY` at a time, in their order.
-
-    Raises:
-        Exception: the first that the work raised; the others are cancelled.
-    """
-    left = iter(items)
-
-    async def worker() -> None:
-        for item in left:
-            await work(item)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(CONCURRENCY, len(items))):
-                group.create_task(worker())
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None

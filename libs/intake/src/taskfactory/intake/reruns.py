@@ -1,7 +1,7 @@
-"""Running failed runs again: each once, in a generation of its own, in the definition's present version.
+"""Running ended runs again: each once, in a generation of its own, in the definition's present version.
 
-The generation is written down before the run is started and belongs to the failed run, so that a command that was
-interrupted, or called twice, starts no second one.
+The generation is written down before the run is started and belongs to the run that it repeats, so that a command
+that was interrupted, or called twice, starts no second one.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ from taskfactory.registry import (
     UnknownDefinition,
 )
 
-RerunResult = Literal["started", "already_started", "would_start", "newer", "not_failed", "gone", "disabled", "refused"]
-COULD_NOT: Final[frozenset[RerunResult]] = frozenset({"not_failed", "gone", "disabled", "refused"})
-"""Results after which the failed run has no successor."""
+RerunResult = Literal["started", "already_started", "would_start", "newer", "not_ended", "gone", "disabled", "refused"]
+COULD_NOT: Final[frozenset[RerunResult]] = frozenset({"not_ended", "gone", "disabled", "refused"})
+"""Results after which the run has no successor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """What became of one failed run."""
+    """What became of one run that was to be run again."""
 
     of: PastRun
     result: RerunResult
@@ -50,7 +50,7 @@ class Rerun:
 
 
 class Rerunner:
-    """Runs failed runs again, one at a time."""
+    """Runs ended runs again, one at a time."""
 
     def __init__(  # noqa: PLR0913 -- the ports
         self,
@@ -83,7 +83,7 @@ class Rerunner:
         """Start the run again, or say why not.
 
         Args:
-            run: should have failed.
+            run: should have ended, however.
             by: kept with the generation.
             dry_run: start nothing and write nothing.
 
@@ -94,19 +94,22 @@ class Rerunner:
             KafkaException: Kafka did not.
             sqlalchemy.exc.DBAPIError: the registry did not answer.
         """
-        definition = self._present[run.activity_id]
-        if run.state != "failed":
-            return Rerun(run, "not_failed", note=f"it is {run.state}; only failed runs are run again")
+        definition = self._present.get(run.activity_id)
+        if run.state == "running":
+            return Rerun(run, "not_ended", note="it is still running; cancel it, or wait for its end")
+        if definition is None:
+            return Rerun(run, "disabled", note="its definition is deleted; apply it again, then run this again")
         if not definition.enabled:
-            return Rerun(run, "disabled", note="its definition is disabled; enable it, then run this again")
+            how = "was deleted; apply" if definition.state == "deleted" else "is disabled; enable"
+            return Rerun(run, "disabled", note=f"its definition {how} it, then run this again")
         try:
-            failed = await self._input_of(run)
+            before = await self._input_of(run)
         except InputGone as gone:
             return Rerun(run, "gone", note=f"Temporal has forgotten the run, and {gone.reason}")
-        opened = await asyncio.to_thread(self._dedupe.open_rerun, failed, by, dry_run=dry_run)
+        opened = await asyncio.to_thread(self._dedupe.open_rerun, before, by, dry_run=dry_run)
         if isinstance(opened, NewerRun):
             return Rerun(run, "newer", opened.run_id, note=f"its key has fired again since: that run is {opened.state}")
-        again = _in_generation(failed, opened.generation, definition)
+        again = _in_generation(before, opened.generation, definition)
         return Rerun(run, "would_start", again.run_id, again.version) if dry_run else await self._start(run, again)
 
     async def _start(self, run: PastRun, again: RunInput) -> Rerun:
@@ -129,10 +132,10 @@ class Rerunner:
         return input_in_event(await self._events().event_of(run), run, version)
 
 
-def _in_generation(failed: RunInput, generation: int, definition: DefinitionRow) -> RunInput:
-    return failed.model_copy(
+def _in_generation(before: RunInput, generation: int, definition: DefinitionRow) -> RunInput:
+    return before.model_copy(
         update={
-            "run_id": run_id_in_generation(failed.run_id, failed.generation, generation),
+            "run_id": run_id_in_generation(before.run_id, before.generation, generation),
             "generation": generation,
             "version": definition.version,
             "activity_name": definition.name,

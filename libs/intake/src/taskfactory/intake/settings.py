@@ -19,8 +19,9 @@ class IntakeSettings(KafkaSettings, SchemaRegistrySettings, TopicSettings):
     """A larger record value is dead-lettered as `too_large` without being decoded."""
     max_hops: int = Field(10, ge=0)
     """Reactions that a chain of events may have; an event that has come further is dead-lettered as `too_many_hops`."""
-    max_run_input_bytes: int = Field(2 * MIB - 64 * 1024, ge=1, le=4_000_000)
-    """A larger encoded RunInput is dead-lettered; Temporal's own limit (`limit.blobSize.error`) is 2 MiB by default."""
+    max_run_input_bytes: int = Field(16 * MIB, ge=1, le=256 * MIB)
+    """A larger encoded RunInput is dead-lettered as `run_input_too_large`. From `payload_threshold_bytes` on an input
+    goes to the payload storage; where that is `off`, Temporal refuses 2 MiB and more (`limit.blobSize.error`)."""
 
     @property
     def decision_limits(self) -> DecisionLimits:

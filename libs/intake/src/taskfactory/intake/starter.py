@@ -8,26 +8,24 @@ attempt whose answer got lost is not mistaken for a duplicate.
 import uuid
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-import orjson
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
 from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
 from temporalio.client import Client
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.common import RawValue
 from temporalio.converter import WorkflowSerializationContext, encode_search_attributes
 from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.definitions import RUN_WORKFLOW, RunInput
 from taskfactory.intake.unavailable import Unavailable
-from taskfactory.runtime.search_attributes import ACTIVITY, DEDUPE_KEY, EVENT_ID, EVENT_TYPE
+from taskfactory.intake.visibility import details_of, search_attributes, summary_of
+from taskfactory.runtime.payload_storage import PayloadStorageAway
 
-KEYWORD_BYTES: Final = 255
-"""SQL visibility stores keywords in `varchar(255)`."""
-SUMMARY_BYTES: Final = 400
-"""The server's limit of a workflow's summary."""
 RPC_TIMEOUT: Final = timedelta(seconds=10)
+PAYLOAD_STORAGE: Final = "PAYLOAD_STORAGE"
+"""What `Unavailable` calls the storage of large inputs when it is away."""
 
 
 class Start(StrEnum):
@@ -78,7 +76,7 @@ class TemporalStarter:
             client: whose data converter encodes the input.
             queue: the orchestrator's task queue.
             eager: ask for the first workflow task in the answer; of use if a worker for `queue` shares the client.
-            max_input_bytes: a larger encoded input is refused before Temporal refuses it.
+            max_input_bytes: a larger encoded input is refused, before it goes to the payload storage or to Temporal.
         """
         self._client = client
         self._queue = queue
@@ -109,14 +107,18 @@ class TemporalStarter:
         converter = client.data_converter.with_context(
             WorkflowSerializationContext(namespace=client.namespace, workflow_id=run.run_id)
         )
-        payloads = await converter.encode([run])
-        size = sum(payload.ByteSize() for payload in payloads)
+        [whole] = converter.payload_converter.to_payloads([run])
+        size = whole.ByteSize()
         if size > self._max_input_bytes:
             raise Refused(
                 "run_input_too_large",
                 f"the run's input takes {size} bytes encoded, {self._max_input_bytes} are allowed: send a smaller "
-                "event that points at its data, or raise max_run_input_bytes together with Temporal's limit",
+                "event that points at its data, or raise TASKFACTORY_MAX_RUN_INPUT_BYTES",
             )
+        try:
+            payloads = await converter.encode([RawValue(whole)])
+        except PayloadStorageAway as away:
+            raise Unavailable(PAYLOAD_STORAGE, away.reason) from away
         request = StartWorkflowExecutionRequest(
             namespace=client.namespace,
             workflow_id=run.run_id,
@@ -130,48 +132,15 @@ class TemporalStarter:
         request.workflow_type.name = RUN_WORKFLOW
         request.task_queue.name = self._queue
         encode_search_attributes(search_attributes(run), request.search_attributes)
-        [summary] = await converter.encode([summary_of(run)])
+        summary, details = converter.payload_converter.to_payloads([summary_of(run), details_of(run)])
         request.user_metadata.summary.CopyFrom(summary)
+        request.user_metadata.details.CopyFrom(details)
         return request
 
 
 def new_request_id() -> str:
     """An id for one start and all its attempts. Not derived: a redelivered record is a duplicate, not a repeat."""
     return str(uuid.uuid4())
-
-
-def search_attributes(run: RunInput) -> TypedSearchAttributes:
-    """The attributes by which a run is found in Temporal; `taskfactory migrate` registers them."""
-    key = "/".join(part if isinstance(part, str) else _compact_json(part) for part in run.dedupe_parts)
-    return TypedSearchAttributes(
-        [
-            SearchAttributePair(ACTIVITY, _keyword(run.activity_name)),
-            SearchAttributePair(EVENT_ID, _keyword(run.trigger.id)),
-            SearchAttributePair(EVENT_TYPE, _keyword(run.trigger.type)),
-            SearchAttributePair(DEDUPE_KEY, _keyword(key)),
-        ]
-    )
-
-
-def summary_of(run: RunInput) -> str:
-    """What lists of workflows show beside the id: activity, version, event type, subject or event id."""
-    trigger = run.trigger
-    text = f"{run.activity_name} v{run.version}: {trigger.type} {trigger.subject or trigger.id}"
-    return _printable(text, SUMMARY_BYTES - 2)  # quotes come around it
-
-
-def _compact_json(value: Any) -> str:
-    return orjson.dumps(value).decode()
-
-
-def _keyword(text: str) -> str:
-    return _printable(text, KEYWORD_BYTES)
-
-
-def _printable(text: str, limit: int) -> str:
-    """At most `limit` bytes of UTF-8 that every store of Temporal takes: PostgreSQL refuses NUL in JSON."""
-    cleaned = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    return cleaned.encode()[:limit].decode(errors="ignore")
 
 
 def _concerns_only_this_run(error: RPCError) -> bool:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from taskfactory.registry.columns import arrays, unnest
 from taskfactory.registry.stored_text import json_text
+from taskfactory.registry.transactions import in_transaction
 
 _ENTRY: Final = {
     "actor": "text",
@@ -109,3 +110,23 @@ def read(connection: Connection, only: AuditFilter, *, before: int | None, limit
         "limit": limit,
     }
     return [AuditLine(row.number, row.at, AuditEntry(*row[2:])) for row in connection.execute(_READ, asked)]
+
+
+class AuditTrail:
+    """The trail for those who have no transaction of their own. Safe to use from several threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Use `engine`."""
+        self._engine = engine
+
+    def append(self, entries: Sequence[AuditEntry]) -> None:
+        """Write the entries, in their order: of a change that is not made in this database.
+
+        Raises:
+            Refused: one holds a value that the database refuses; none was written.
+        """
+        in_transaction(self._engine, lambda connection: append(connection, entries))
+
+    def read(self, only: AuditFilter, *, before: int | None, limit: int) -> list[AuditLine]:
+        """As the function of that name."""
+        return in_transaction(self._engine, lambda connection: read(connection, only, before=before, limit=limit))

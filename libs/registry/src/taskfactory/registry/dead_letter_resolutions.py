@@ -10,6 +10,8 @@ from typing import Final, Literal
 
 from sqlalchemy import Connection, Engine, text
 
+from taskfactory.registry import audit_trail
+from taskfactory.registry.audit_trail import AuditEntry
 from taskfactory.registry.columns import arrays, unnest
 from taskfactory.registry.transactions import in_transaction
 
@@ -56,14 +58,23 @@ class DeadLetterResolutions:
         """Use `engine`."""
         self._engine = engine
 
-    def put(self, resolutions: Sequence[Resolution]) -> None:
+    def put(self, resolutions: Sequence[Resolution], told: Sequence[AuditEntry] = ()) -> None:
         """Record resolutions; of two for the same attempt of a letter the first one stands.
+
+        Args:
+            resolutions: what is to be off the list.
+            told: for the audit trail, in the same transaction.
 
         Raises:
             Refused: one holds a value that the database refuses; none was recorded.
         """
         rows = [tuple(getattr(item, column) for column in _ROW) for item in resolutions]
-        in_transaction(self._engine, lambda connection: connection.execute(_PUT, arrays("r", _ROW, rows)))
+
+        def put(connection: Connection) -> None:
+            connection.execute(_PUT, arrays("r", _ROW, rows))
+            audit_trail.append(connection, told)
+
+        in_transaction(self._engine, put)
 
     def newest(self, letter_keys: Sequence[str]) -> dict[str, Resolution]:
         """The resolution with the most attempts of each letter that has one, by id."""

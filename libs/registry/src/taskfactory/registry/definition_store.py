@@ -1,281 +1,271 @@
-"""Definitions in PostgreSQL: the present one of each name, and every version there ever was."""
+"""Definitions in PostgreSQL: changing the present one of each name; every version there ever was stays."""
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
-from uuid import UUID, uuid4
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection
 
-from taskfactory.definitions import ActivityDefinition, RegisteredDefinition, TopicMapping, parse_definition
-from taskfactory.registry import activations
-from taskfactory.registry.applied import Applied
-from taskfactory.registry.columns import arrays, unnest
+from taskfactory.definitions import ActivityDefinition, TopicMapping
+from taskfactory.registry.applied import Applied, By
+from taskfactory.registry.definition_changes import carry_out, plan_active, plan_removal, plan_shadow
+from taskfactory.registry.definition_errors import DuplicateNames, NoShadowMappings, UnknownNames
+from taskfactory.registry.definition_lifecycle import Expected, Lifecycle
+from taskfactory.registry.definition_queries import DefinitionQueries
+from taskfactory.registry.present import present, require_expected
 from taskfactory.registry.revisions import take_turns
-from taskfactory.registry.stored_text import json_text
-from taskfactory.registry.topic_mapping_store import TopicMappingRow, apply_mappings, list_mappings, remove_mappings
+from taskfactory.registry.topic_mapping_store import apply_mappings, remove_mappings
 from taskfactory.registry.transactions import in_transaction
 
-_DEFINITION: Final = {
-    "id": "uuid",
-    "name": "text",
-    "description": "text",
-    "enabled": "boolean",
-    "trigger_type": "text",
-    "trigger_config": "json",
-    "context_sources": "json",
-    "task_templates": "json",
-    "dedupe_key_strategy": "text",
-    "version": "integer",
-    "created_by": "text",
-    "updated_by": "text",
-}
-_VERSION: Final = {
-    "definition_id": "uuid",
-    "version": "integer",
-    "spec": "json",
-    "outcomes": "json",
-    "digest": "bytea",
-    "created_by": "text",
-}
-_UPDATED: Final = [column for column in _DEFINITION if column not in {"id", "name", "created_by"}]
-
-_PRESENT: Final = text("""
-    SELECT d.name, d.id, d.version, v.digest
-    FROM activity_definitions d
-    JOIN activity_definition_versions v ON v.definition_id = d.id AND v.version = d.version
-    WHERE d.name = ANY(CAST(:names AS text[]))
-""")
-_PUT: Final = text(f"""
-    INSERT INTO activity_definitions ({", ".join(_DEFINITION)}) SELECT * FROM {unnest("d", _DEFINITION)}
-    ON CONFLICT (name) DO UPDATE
-    SET {", ".join(f"{column} = excluded.{column}" for column in _UPDATED)}, updated_at = now(), reason = NULL
-""")  # noqa: S608 -- built from this module's constants
-_PUT_VERSIONS: Final = text(f"""
-    INSERT INTO activity_definition_versions ({", ".join(_VERSION)}) SELECT * FROM {unnest("v", _VERSION)}
-""")  # noqa: S608 -- built from this module's constants
-
-_ONE: Final = text("""
-    SELECT definition_id, version, spec FROM activity_definition_versions
-    WHERE definition_id = :id AND version = :version
-""")
-_LIST: Final = text("""
-    SELECT name, id, version, enabled, paused, trigger_type, dedupe_key_strategy, description,
-           created_at, updated_at, created_by
-    FROM activity_definitions WHERE CAST(:name AS text) IS NULL OR name = :name ORDER BY name
-""")
-_REVISION: Final = text("SELECT revision FROM definitions_revision")
+_T = TypeVar("_T")
 
 
-class DuplicateNames(ValueError):  # noqa: N818 -- it names what is wrong with the input
-    """Two definitions of one name, or two mappings of one topic, were to be applied together.
+class DefinitionStore(DefinitionQueries):
+    """Changes definitions and mappings, and answers about them. Safe to use from several threads.
 
-    Attributes:
-        names: the names or topics that occur more than once, sorted.
+    Every change takes `author`, in the audit trail's form (`AuditEntry.actor`), and may take
+
+    - `reason`: why, in the author's words;
+    - `expected`: by name, how definitions must stand for the change to happen: an ETag (`DefinitionRow.etag`), None (it
+      must not exist; one that was deleted does not), or `*` (it must exist). Names that are not in it are not checked;
+    - `request_id`: the API request that it is part of.
+
+    It happens in one transaction, together with its lines in the log of activations and in the audit trail.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        """Name them."""
-        self.names = tuple(names)
-        super().__init__(f"given more than once: {', '.join(names)}; a name stands for one document")
-
-
-class UnknownDefinition(LookupError):  # noqa: N818 -- it names what is missing
-    """No definition has this id in this version.
-
-    Attributes:
-        id: the definition's UUID.
-        version: the version asked for.
-    """
-
-    def __init__(self, definition_id: str, version: int) -> None:
-        """Keep both."""
-        self.id = definition_id
-        self.version = version
-        super().__init__(f"the registry has no version {version} of definition {definition_id}")
-
-
-@dataclass(frozen=True, slots=True)
-class DefinitionRow:
-    """A definition as `get definitions` lists it."""
-
-    name: str
-    id: str
-    version: int
-    enabled: bool
-    paused: bool
-    trigger_type: str
-    dedupe_key_strategy: str
-    """`event_id`, `subject`, or `expression: …`."""
-    description: str | None
-    created_at: datetime
-    updated_at: datetime
-    created_by: str
-    """Who applied the first version; the others' authors are with the versions."""
-
-
-class DefinitionStore:
-    """Definitions and their versions. Safe to use from several threads."""
-
-    def __init__(self, engine: Engine) -> None:
-        """Use `engine`."""
-        self._engine = engine
-
-    def apply(
-        self, definitions: Sequence[ActivityDefinition], author: str, mappings: Sequence[TopicMapping] = ()
+    def apply(  # noqa: PLR0913 -- the options of an apply
+        self,
+        definitions: Sequence[ActivityDefinition],
+        author: str,
+        mappings: Sequence[TopicMapping] = (),
+        *,
+        reason: str | None = None,
+        expected: Expected | None = None,
+        shadow: bool = False,
+        remove: Sequence[str] = (),
+        remove_topics: Sequence[str] = (),
+        dry_run: bool = False,
+        request_id: str | None = None,
     ) -> list[Applied]:
         """Make the registry's definitions of these names, and mappings of these topics, equal to the ones given.
 
-        Others stay. What differs from its present version gets a new one; all happens in one transaction, and
-        listeners are notified when it commits.
+        Others stay. What differs from its active version gets a new one, which ends a shadow version; what does not
+        differ stays as it is, its shadow version too. A name that was deleted is revived, under its old id. All
+        happens in one transaction, and listeners are notified when it commits.
 
         Args:
             definitions: with distinct names.
             author: who is to be recorded.
             mappings: with distinct topics.
+            reason: why, in the author's words.
+            expected: see above.
+            shadow: make the definitions shadow versions, beside those that are active. Mappings have none, so with this
+                none may change.
+            remove: names of definitions to delete.
+            remove_topics: topics whose mapping is to go; those without one are passed over.
+            dry_run: write nothing, and say what would be done. What the database would refuse is not found out.
+            request_id: see above.
 
         Returns:
-            One entry per definition, then one per mapping, in their order.
+            One entry per definition, then one per mapping, in their order; then one per removed definition and mapping.
 
         Raises:
             DuplicateNames: a name or topic occurs more than once.
+            NoShadowMappings: a mapping would change together with shadow versions.
+            UnknownNames: one to be removed does not exist; nothing was applied.
+            VersionConflict: a definition does not stand as expected; nothing was applied.
             Refused: a document holds a value that the database refuses; nothing was applied.
         """
-        for names in ([each.name for each in definitions], [each.topic for each in mappings]):
+        named = [*(each.name for each in definitions), *dict.fromkeys(remove)]
+        for names in (named, [*(each.topic for each in mappings), *dict.fromkeys(remove_topics)]):
             if twice := sorted(name for name, count in Counter(names).items() if count > 1):
                 raise DuplicateNames(twice)
+        by = By(author, reason, request_id)
 
         def apply(connection: Connection) -> list[Applied]:
-            # Of two who apply at once, the second compares with what the first has written.
-            take_turns(connection)
-            return [*_apply(connection, definitions, author), *apply_mappings(connection, mappings, author)]
+            if not dry_run:  # of two who apply at once, the second compares with what the first has written
+                take_turns(connection)
+            found = present(connection, [*named, *(expected or ())])
+            if unknown := sorted(name for name in remove if name not in found or not found[name].exists):
+                raise UnknownNames(unknown)
+            require_expected(found, expected)
+            if shadow:
+                _require_same_mappings(connection, mappings, remove_topics, by)
+            plan = plan_shadow if shadow else plan_active
+            plans = [plan(found.get(each.name), each.to_dict()) for each in definitions]
+            plans += [plan_removal(found[name]) for name in dict.fromkeys(remove)]
+            applied = carry_out(connection, plans, by, dry_run=dry_run)
+            mapped = apply_mappings(connection, mappings, by, dry_run=dry_run)
+            unmapped = remove_mappings(connection, remove_topics, by, dry_run=dry_run)
+            return [*applied[: len(definitions)], *mapped, *applied[len(definitions) :], *unmapped]
 
         return in_transaction(self._engine, apply)
 
-    def mappings(self) -> list[TopicMappingRow]:
-        """The topic mappings in force, by topic."""
-        return in_transaction(self._engine, list_mappings)
-
-    def remove_mappings(self, topics: Sequence[str], author: str) -> list[str]:
+    def remove_mappings(
+        self, topics: Sequence[str], author: str, *, reason: str | None = None, request_id: str | None = None
+    ) -> list[str]:
         """Let records of these topics be read as envelopes again; the topics that had a mapping, sorted."""
 
         def remove(connection: Connection) -> list[str]:
             take_turns(connection)
-            return remove_mappings(connection, topics, author)
+            return [one.name for one in remove_mappings(connection, topics, By(author, reason, request_id))]
 
         return in_transaction(self._engine, remove)
 
-    def changes(self, since: int | None) -> activations.DefinitionChanges:
-        """What changed after revision `since`; with None, everything that is in force.
+    def enable(
+        self,
+        names: Sequence[str],
+        author: str,
+        reason: str | None = None,
+        *,
+        expected: Expected | None = None,
+        request_id: str | None = None,
+    ) -> list[Applied]:
+        """Make new versions that are enabled; those that are so already stay as they are.
 
-        A definition that this version of taskfactory can't read (another version wrote it) counts as gone, with an
-        error in the log, so that it keeps no other from being matched.
+        Raises:
+            UnknownNames: a name is not known; nothing was changed.
+            VersionConflict: a definition does not stand as expected; nothing was changed.
+            InvalidDefinitions: this version of taskfactory can't read one of them.
         """
-        return in_transaction(self._engine, lambda connection: activations.changes(connection, since))
+        by = By(author, reason, request_id)
+        return self._change(by, expected, lambda change: change.set_enabled(names, enabled=True))
 
-    def in_force_at(self, revision: int) -> activations.DefinitionChanges:
-        """Everything that was in force at a revision, in the versions of then, as if all of it had changed."""
-        return in_transaction(self._engine, lambda connection: activations.changes(connection, None, revision))
+    def disable(
+        self,
+        names: Sequence[str],
+        author: str,
+        reason: str | None = None,
+        *,
+        expected: Expected | None = None,
+        request_id: str | None = None,
+    ) -> list[Applied]:
+        """Make new versions that are disabled; raises what `enable` does."""
+        by = By(author, reason, request_id)
+        return self._change(by, expected, lambda change: change.set_enabled(names, enabled=False))
 
-    def pause(self, names: Sequence[str], author: str, reason: str | None) -> list[str]:
+    def rollback(  # noqa: PLR0913 -- the options of a change
+        self,
+        name: str,
+        to_version: int,
+        author: str,
+        reason: str | None = None,
+        *,
+        expected: Expected | None = None,
+        request_id: str | None = None,
+    ) -> Applied:
+        """Make a new version whose document is that of an earlier one.
+
+        Raises:
+            UnknownNames: the name is not known.
+            UnknownVersion: it has no such version.
+            VersionConflict: the definition does not stand as expected.
+            InvalidDefinitions: this version of taskfactory can't read that version.
+        """
+        by = By(author, reason, request_id)
+        return self._change(by, expected, lambda change: change.rollback(name, to_version))
+
+    def promote(
+        self,
+        name: str,
+        author: str,
+        reason: str | None = None,
+        *,
+        expected: Expected | None = None,
+        request_id: str | None = None,
+    ) -> Applied:
+        """Make the shadow version the active one, under its own number.
+
+        Raises:
+            UnknownNames: the name is not known.
+            NoShadow: it has no shadow version.
+            VersionConflict: the definition does not stand as expected.
+        """
+        by = By(author, reason, request_id)
+        return self._change(by, expected, lambda change: change.promote(name))
+
+    def drop_shadow(
+        self,
+        name: str,
+        author: str,
+        reason: str | None = None,
+        *,
+        expected: Expected | None = None,
+        request_id: str | None = None,
+    ) -> Applied:
+        """Ask the shadow version no more; raises what `promote` does.
+
+        A definition of which no version was active is deleted by that.
+        """
+        by = By(author, reason, request_id)
+        return self._change(by, expected, lambda change: change.drop_shadow(name))
+
+    def remove(
+        self,
+        names: Sequence[str],
+        author: str,
+        reason: str | None = None,
+        *,
+        expected: Expected | None = None,
+        request_id: str | None = None,
+    ) -> list[Applied]:
+        """Delete definitions: they take no events any more. Runs under way go on.
+
+        Ids, versions and what their keys have fired stay: applied again, a name goes on where it was.
+
+        Raises:
+            UnknownNames: a name is not known, or was deleted before; nothing was changed.
+            VersionConflict: a definition does not stand as expected; nothing was changed.
+        """
+        by = By(author, reason, request_id)
+        return self._change(by, expected, lambda change: change.remove(names))
+
+    def pause(
+        self,
+        names: Sequence[str],
+        author: str,
+        reason: str | None = None,
+        *,
+        expected: Expected | None = None,
+        request_id: str | None = None,
+    ) -> list[str]:
         """Let definitions match without starting anything; the names of those that were not paused before.
 
         Raises:
             UnknownNames: a name is not known; nothing was changed.
+            VersionConflict: a definition does not stand as expected; nothing was changed.
         """
-        return self._set_paused(names, author, reason, paused=True)
+        by = By(author, reason, request_id)
+        return self._change(by, expected, lambda change: change.set_paused(names, paused=True))
 
-    def resume(self, names: Sequence[str], author: str, reason: str | None) -> list[str]:
+    def resume(
+        self,
+        names: Sequence[str],
+        author: str,
+        reason: str | None = None,
+        *,
+        expected: Expected | None = None,
+        request_id: str | None = None,
+    ) -> list[str]:
         """Let paused definitions start runs again, from the next record on; the names of those that were paused.
 
-        Raises:
-            UnknownNames: a name is not known; nothing was changed.
+        Raises what `pause` does.
         """
-        return self._set_paused(names, author, reason, paused=False)
+        by = By(author, reason, request_id)
+        return self._change(by, expected, lambda change: change.set_paused(names, paused=False))
 
-    def _set_paused(self, names: Sequence[str], author: str, reason: str | None, *, paused: bool) -> list[str]:
-        return in_transaction(
-            self._engine, lambda connection: activations.set_paused(connection, names, author, reason, paused=paused)
-        )
+    def _change(self, by: By, expected: Expected | None, change: Callable[[Lifecycle], _T]) -> _T:
+        def work(connection: Connection) -> _T:
+            take_turns(connection)
+            return change(Lifecycle(connection, by, expected))
 
-    def version(self, definition_id: str, version: int) -> RegisteredDefinition:
-        """One version, present or past.
-
-        Raises:
-            UnknownDefinition: there is none.
-            InvalidDefinitions: this version of taskfactory can't read it.
-        """
-        asked = {"id": UUID(definition_id), "version": version}
-        row = in_transaction(self._engine, lambda connection: connection.execute(_ONE, asked).first())
-        if row is None:
-            raise UnknownDefinition(definition_id, version)
-        return _registered(row)
-
-    def list(self, name: str | None = None) -> list[DefinitionRow]:
-        """All definitions by name, disabled ones too; or the one of that name."""
-        rows = in_transaction(
-            self._engine, lambda connection: connection.execute(_LIST, {"name": name}).mappings().all()
-        )
-        return [DefinitionRow(**{**row, "id": str(row["id"])}) for row in rows]
-
-    def revision(self) -> int:
-        """A number that rises with every change of a definition; cheap to ask for.
-
-        Read it before anything else, and a change in between is only ever noticed twice, never missed.
-        """
-        return int(in_transaction(self._engine, lambda connection: connection.execute(_REVISION).scalar_one()))
+        return in_transaction(self._engine, work)
 
 
-def _apply(connection: Connection, definitions: Sequence[ActivityDefinition], author: str) -> list[Applied]:
-    names = sorted(definition.name for definition in definitions)
-    present = {row.name: row for row in connection.execute(_PRESENT, {"names": names})}
-    applied: list[Applied] = []
-    rows: list[tuple[Any, ...]] = []
-    versions: list[tuple[Any, ...]] = []
-    for definition in definitions:
-        spec = definition.to_dict()
-        digest = _digest(spec)
-        before = present.get(definition.name)
-        definition_id = before.id if before else uuid4()
-        if before and bytes(before.digest) == digest:
-            applied.append(Applied(definition.name, str(definition_id), before.version, "unchanged"))
-            continue
-        version = before.version + 1 if before else 1
-        applied.append(Applied(definition.name, str(definition_id), version, "updated" if before else "created"))
-        rows.append(_row(definition_id, spec, version, author))
-        versions.append((definition_id, version, json_text(spec), json_text(spec["outcomes"]), digest, author))
-    if rows:
-        connection.execute(_PUT, arrays("d", _DEFINITION, rows))
-        connection.execute(_PUT_VERSIONS, arrays("v", _VERSION, versions))
-    return applied
-
-
-def _row(definition_id: UUID, spec: Mapping[str, Any], version: int, author: str) -> tuple[Any, ...]:
-    key = spec["dedupe"]["key"]
-    return (
-        definition_id,
-        spec["name"],
-        spec.get("description"),
-        spec["enabled"],
-        spec["trigger"]["type"],
-        json_text({name: value for name, value in spec["trigger"].items() if name != "type"}),
-        json_text(spec["context"]),
-        json_text(spec["tasks"]),
-        key if isinstance(key, str) else f"expression: {key['expression']}",
-        version,
-        author,
-        author,
-    )
-
-
-def _digest(spec: Mapping[str, Any]) -> bytes:
-    canonical = json.dumps(spec, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode("ascii")).digest()
-
-
-def _registered(row: Any) -> RegisteredDefinition:
-    return RegisteredDefinition(id=str(row.definition_id), version=row.version, definition=parse_definition(row.spec))
+def _require_same_mappings(
+    connection: Connection, mappings: Sequence[TopicMapping], removed: Sequence[str], by: By
+) -> None:
+    planned = apply_mappings(connection, mappings, by, dry_run=True)
+    planned += remove_mappings(connection, removed, by, dry_run=True)
+    if changed := [one.name for one in planned if one.action != "unchanged"]:
+        raise NoShadowMappings(changed)

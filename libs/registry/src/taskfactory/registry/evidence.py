@@ -76,7 +76,7 @@ _DISABLED: Final = text("""
     SELECT d.name, d.id AS definition_id, d.version, v.spec
     FROM activity_definitions d
     JOIN activity_definition_versions v ON v.definition_id = d.id AND v.version = d.version
-    WHERE NOT d.enabled ORDER BY d.name
+    WHERE NOT d.enabled AND d.deleted_at IS NULL AND d.shadow_version IS DISTINCT FROM d.version ORDER BY d.name
 """)
 
 
@@ -207,7 +207,10 @@ class Evidence:
         return in_transaction(self._engine, lambda connection: activations.changes(connection, since, until))
 
     def disabled(self) -> list[RegisteredDefinition]:
-        """Definitions that are registered and not enabled, by name; without those that this version can't read."""
+        """Definitions that are registered and not enabled, by name; without those that this version can't read.
+
+        Nor with those of which there is a shadow version alone: no version of them is disabled.
+        """
         found: list[RegisteredDefinition] = []
         for row in self._rows(_DISABLED, {}):
             with suppress(InvalidDefinitions):

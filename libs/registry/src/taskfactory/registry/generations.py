@@ -1,4 +1,4 @@
-"""Generations of dedupe keys: which there are, and opening the next one, for the next event or for one failed run.
+"""Generations of dedupe keys: which there are, and opening the next one, for the next event or to repeat one run.
 
 Whoever opens one holds the registry's revision until it commits, so that two never open the same.
 """
@@ -94,14 +94,14 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class RerunOpened:
-    """The failed run may be started again, in this generation."""
+    """The run may be started again, in this generation."""
 
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
 class NewerRun:
-    """The failed run's key has fired again since, by a rerun or a release; nothing was changed."""
+    """The run's key has fired again since, by a rerun or a release; nothing was changed."""
 
     run_id: str
     state: str
@@ -113,11 +113,11 @@ class GenerationRow:
 
     generation: int
     opened_by: str | None
-    """Who released the key or ran a failed run again; None for the first generation."""
+    """Who released the key or ran a run again; None for the first generation."""
     opened_at: datetime | None
     reason: str | None
     rerun_of: str | None
-    """The failed run that it was opened for."""
+    """The run that it was opened to repeat."""
     windows: int
     """Windows opened in it; 0 where the key is remembered forever, or nothing came yet."""
     newest_window: datetime | None
@@ -145,37 +145,37 @@ def release(connection: Connection, activity_id: str, key: DedupeKey, by: ByHand
     return Release(highest + 1, already=False)
 
 
-def open_rerun(connection: Connection, failed: RunInput, by: ByHand, *, dry_run: bool) -> RerunOpened | NewerRun:
-    """Open a generation for a failed run alone; asked again, it gives the same one until that has a run.
+def open_rerun(connection: Connection, before: RunInput, by: ByHand, *, dry_run: bool) -> RerunOpened | NewerRun:
+    """Open a generation to repeat one run alone; asked again, it gives the same one until that has a run.
 
     Args:
         connection: a transaction.
-        failed: what the failed run was started with.
+        before: what the run was started with.
         by: what is to be recorded.
         dry_run: only say what would be opened.
     """
     revision = take_turns(connection)
-    key = DedupeKey(failed.dedupe_strategy, tuple(failed.dedupe_parts))
+    key = DedupeKey(before.dedupe_strategy, tuple(before.dedupe_parts))
     # Not only the key's own: the event may have been claimed in a later generation under another strategy.
-    keys = [key, event_identity(failed.event), *([] if failed.window is None else [event_occurrence(failed.event)])]
-    highest = max(_highest(connection, failed.activity_id, [each.digest for each in keys]), failed.generation)
-    later = range(failed.generation + 1, highest + 1)
-    ids = [run_id_in_generation(failed.run_id, failed.generation, generation) for generation in later]
+    keys = [key, event_identity(before.event), *([] if before.window is None else [event_occurrence(before.event)])]
+    highest = max(_highest(connection, before.activity_id, [each.digest for each in keys]), before.generation)
+    later = range(before.generation + 1, highest + 1)
+    ids = [run_id_in_generation(before.run_id, before.generation, generation) for generation in later]
     newer = connection.execute(_RUNS, {"run_ids": ids}).first()
     if newer is not None:
         return NewerRun(newer.run_id, newer.state)
-    before = connection.execute(_RERUN, {"run_id": failed.run_id}).scalar()
-    if before is not None:
-        return RerunOpened(before)
+    known = connection.execute(_RERUN, {"run_id": before.run_id}).scalar()
+    if known is not None:
+        return RerunOpened(known)
     if not dry_run:
         _open(
             connection,
-            failed.activity_id,
+            before.activity_id,
             key,
             generation=highest + 1,
             revision=revision,
             by=by,
-            rerun_of=failed.run_id,
+            rerun_of=before.run_id,
         )
     return RerunOpened(highest + 1)
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, String, bindparam, text
+from sqlalchemy import Connection, String, TextClause, bindparam, text
 
 from taskfactory.envelope import Failure
 from taskfactory.registry.ended_rows import failure
@@ -69,19 +69,21 @@ _RUNS: Final = f"""
 
 _WAITING: Final = "(t.state = 'scheduled' AND q.waiting_since IS NOT NULL)"
 
-_TASK_COLUMNS: Final = f"""
+TASK_COLUMNS: Final = f"""
     t.task_id, t.run_id, r.activity_name, t.name, t.index, t.type, t.handler, t.queue,
     CASE WHEN {_WAITING} THEN 'waiting_for_worker' ELSE t.state END AS state,
     t.attempts, t.error, t.scheduled_at, t.ended_at
 """
-_DATA_COLUMNS: Final = "t.params, t.result"
+TASK_DATA_COLUMNS: Final = "t.params, t.result"
 
-_FROM_TASKS: Final = """
-    FROM tasks t
+JOINED_TASKS: Final = """
+    tasks t
     JOIN activity_runs r ON r.run_id = t.run_id AND r.started_at = t.started_at
     LEFT JOIN task_queues q ON q.queue = t.queue AND q.kind = t.type
-    WHERE {conditions} ORDER BY t.started_at DESC, t.run_id, t.position LIMIT :limit
 """
+_FROM_TASKS: Final = (
+    f"FROM {JOINED_TASKS} WHERE {{conditions}} ORDER BY t.started_at DESC, t.run_id, t.position LIMIT :limit"
+)
 
 
 def list_runs(
@@ -107,6 +109,16 @@ def list_tasks(  # noqa: PLR0913 -- the filters
     with_data: bool,
 ) -> list[TaskRow]:
     """The tasks of the newest runs that fit every filter given, in the order of their plan."""
+    columns = f"{TASK_COLUMNS}, {TASK_DATA_COLUMNS}" if with_data else TASK_COLUMNS
+    conditions, given = task_conditions(definition=definition, state=state, run_id=run_id)
+    query = f"SELECT {columns} {_FROM_TASKS}"
+    return [TaskRow.model_validate(row) for row in _select(connection, query, conditions, given, limit)]
+
+
+def task_conditions(
+    *, definition: str | None, state: ShownTaskState | None, run_id: str | None
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """SQL for each filter of tasks that may be given, and what is given: None where it is not."""
     given = {"definition": definition, "state": state, "run_id": run_id}
     conditions = {
         "definition": "r.activity_name = :definition",
@@ -116,18 +128,27 @@ def list_tasks(  # noqa: PLR0913 -- the filters
     if state == "waiting_for_worker":
         given["state"] = "scheduled"
         conditions["state"] = f"t.state = :state AND {_WAITING}"
-    columns = f"{_TASK_COLUMNS}, {_DATA_COLUMNS}" if with_data else _TASK_COLUMNS
-    query = f"SELECT {columns} {_FROM_TASKS}"
-    return [TaskRow.model_validate(row) for row in _select(connection, query, conditions, given, limit)]
+    return conditions, given
+
+
+def filtered(query: str, conditions: dict[str, str], given: dict[str, Any]) -> tuple[TextClause, dict[str, Any]]:
+    """A query with the conditions of what is given, and its parameters.
+
+    Args:
+        query: with `{conditions}` where they belong.
+        conditions: by name; constants.
+        given: by name; those that are None do not narrow.
+    """
+    filters = {name: value for name, value in given.items() if value is not None}
+    statement = text(query.format(conditions=" AND ".join(conditions[name] for name in filters) or "true"))
+    if "state" in filters:  # as a literal, so that the planner sees that the index of failed or open rows will do
+        statement = statement.bindparams(bindparam("state", type_=String, literal_execute=True))
+    return statement, filters
 
 
 def _select(
     connection: Connection, query: str, conditions: dict[str, str], given: dict[str, Any], limit: int
 ) -> list[dict[str, Any]]:
-    filters = {name: value for name, value in given.items() if value is not None}
-    where = " AND ".join(conditions[name] for name in filters) or "true"
-    statement = text(query.format(conditions=where))
-    if "state" in filters:  # as a literal, so that the planner sees that the index of failed or open rows will do
-        statement = statement.bindparams(bindparam("state", type_=String, literal_execute=True))
+    statement, filters = filtered(query, conditions, given)
     rows = connection.execute(statement, {**filters, "limit": limit})
     return [{**row, "error": failure(row["error"])} for row in rows.mappings()]

@@ -12,9 +12,17 @@ from sqlalchemy import Connection, Engine
 
 from taskfactory.definitions import PlannedTask, RenderedRun, RenderFailed, RunInput
 from taskfactory.envelope import Failure
-from taskfactory.registry import finishing, listing, past_runs, planning, reconciling, settling, task_queues
-from taskfactory.registry.context_rows import read_context, scrubbers
-from taskfactory.registry.run_context import scrubbed_failure
+from taskfactory.registry import (
+    finishing,
+    listing,
+    past_runs,
+    planning,
+    reconciling,
+    settling,
+    task_queues,
+)
+from taskfactory.registry.context_rows import read_context
+from taskfactory.registry.masked_rows import masked_runs, masked_tasks
 from taskfactory.registry.run_model import AwaitsContext, Finished, PlannedRun, RunEnd, RunState, TaskEnd, TaskPage
 from taskfactory.registry.run_rows import Candidate, Rendering
 from taskfactory.registry.task_pages import PageLimit, read_pages
@@ -212,13 +220,7 @@ class RunStore:
 
         def read(connection: Connection) -> list[listing.RunRow]:
             rows = listing.list_runs(connection, definition=definition, state=state, run_id=run_id, limit=limit)
-            hidden = scrubbers(connection, [row.run_id for row in rows])
-            return [
-                row.model_copy(update={"error": scrubbed_failure(hidden[row.run_id], row.error)})
-                if row.run_id in hidden
-                else row
-                for row in rows
-            ]
+            return masked_runs(connection, rows)
 
         return in_transaction(self._engine, read)
 
@@ -244,19 +246,7 @@ class RunStore:
             rows = listing.list_tasks(
                 connection, definition=definition, state=state, run_id=run_id, limit=limit, with_data=with_data
             )
-            hidden = scrubbers(connection, {row.run_id for row in rows})
-            return [
-                row.model_copy(
-                    update={
-                        "params": hidden[row.run_id].scrub(row.params),
-                        "result": hidden[row.run_id].scrub(row.result),
-                        "error": scrubbed_failure(hidden[row.run_id], row.error),
-                    }
-                )
-                if row.run_id in hidden
-                else row
-                for row in rows
-            ]
+            return masked_tasks(connection, rows)
 
         return in_transaction(self._engine, read)
 

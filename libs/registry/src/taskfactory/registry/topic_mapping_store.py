@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from taskfactory.definitions import InvalidDefinitions, TopicMapping, parse_mapping
-from taskfactory.registry.applied import Action, Applied
+from taskfactory.definitions import InvalidDefinitions, TopicMapping, diff_documents, parse_mapping
+from taskfactory.registry import audit_trail
+from taskfactory.registry.applied import Action, Applied, By
+from taskfactory.registry.audit_trail import AuditEntry
 from taskfactory.registry.columns import arrays, unnest
 from taskfactory.registry.revisions import next_revision
 from taskfactory.registry.stored_text import json_text
@@ -51,30 +53,40 @@ class MappingChanges:
     """Topics whose mapping was removed."""
 
 
-def apply_mappings(connection: Connection, mappings: Sequence[TopicMapping], author: str) -> list[Applied]:
+def apply_mappings(
+    connection: Connection, mappings: Sequence[TopicMapping], by: By, *, dry_run: bool = False
+) -> list[Applied]:
     """Make the mappings of these topics equal to the ones given; others stay. Whoever calls has taken its turn."""
-    standing = {row.topic: row for row in _rows(connection)}
+    standing = {row.topic: row for row in _rows(connection)} if mappings else {}
     applied: list[Applied] = []
-    changed: list[tuple[TopicMapping, int]] = []
+    changed: list[_Changed] = []
     for mapping in mappings:
         before = standing.get(mapping.topic)
-        if before is not None and before.spec == mapping.to_dict():
+        after = mapping.to_dict()
+        if before is not None and before.spec == after:
             applied.append(Applied(mapping.topic, mapping.topic, before.version, "unchanged", "TopicMapping"))
             continue
         version = before.version + 1 if before is not None else 1
         action: Action = "created" if before is None or before.spec is None else "updated"
-        applied.append(Applied(mapping.topic, mapping.topic, version, action, "TopicMapping"))
-        changed.append((mapping, version))
-    _put(connection, [(each.topic, version, json_text(each.to_dict())) for each, version in changed], author)
+        changes = diff_documents(before.spec, after) if before is not None and before.spec is not None else ()
+        applied.append(Applied(mapping.topic, mapping.topic, version, action, "TopicMapping", changes=changes))
+        changed.append(
+            _Changed(mapping.topic, version, json_text(after), "create" if action == "created" else "update")
+        )
+    if not dry_run:
+        _put(connection, changed, by)
     return applied
 
 
-def remove_mappings(connection: Connection, topics: Sequence[str], author: str) -> list[str]:
-    """Let records of these topics be read as envelopes again; the topics that had a mapping, sorted."""
-    standing = {row.topic: row for row in _rows(connection) if row.spec is not None}
-    removed = sorted(standing.keys() & set(topics))
-    _put(connection, [(topic, standing[topic].version + 1, None) for topic in removed], author)
-    return removed
+def remove_mappings(connection: Connection, topics: Sequence[str], by: By, *, dry_run: bool = False) -> list[Applied]:
+    """Let records of these topics be read as envelopes again; one entry per topic that had a mapping, sorted."""
+    standing = {row.topic: row for row in _rows(connection) if row.spec is not None} if topics else {}
+    removed = [
+        _Changed(topic, standing[topic].version + 1, None, "delete") for topic in sorted(standing.keys() & set(topics))
+    ]
+    if not dry_run:
+        _put(connection, removed, by)
+    return [Applied(each.topic, each.topic, each.version, "deleted", "TopicMapping") for each in removed]
 
 
 def mapping_changes(connection: Connection, since: int | None, until: int) -> MappingChanges:
@@ -108,8 +120,23 @@ def _rows(connection: Connection, since: int = -1, until: int = _NEWEST_REVISION
     return connection.execute(_STANDING, {"since": since, "until": until}).all()
 
 
-def _put(connection: Connection, rows: Sequence[tuple[str, int, str | None]], author: str) -> None:
-    if rows:
-        revision = next_revision(connection)
-        versions = [(topic, version, revision, spec, author) for topic, version, spec in rows]
-        connection.execute(_PUT, arrays("m", _VERSION, versions))
+class _Changed(NamedTuple):
+    topic: str
+    version: int
+    spec: str | None
+    verb: str
+
+
+def _put(connection: Connection, changed: Sequence[_Changed], by: By) -> None:
+    if not changed:
+        return
+    revision = next_revision(connection)
+    versions = [(each.topic, each.version, revision, each.spec, by.author) for each in changed]
+    connection.execute(_PUT, arrays("m", _VERSION, versions))
+    audit_trail.append(
+        connection,
+        [
+            AuditEntry(by.author, each.verb, "mapping", each.topic, by.reason, by.request_id, {"version": each.version})
+            for each in changed
+        ],
+    )

@@ -24,6 +24,9 @@ SECRET_CONFIG_WORDS = (
 )
 """A librdkafka property whose name holds one of these is masked wherever settings are shown."""
 
+SECRET_SETTINGS = ("password", "token", "api_key", "bootstrap_key")
+"""A setting whose name ends with one of these is masked even before it is known to be a secret: when it is refused."""
+
 SECRETS_FROM_FILES = (
     "sasl.password",
     "sasl.oauthbearer.client.secret",
@@ -48,6 +51,10 @@ class SettingsBlock(BaseSettings):
     """How every block reads the environment."""
 
     model_config = SettingsConfigDict(env_prefix="TASKFACTORY_", env_nested_delimiter="__", frozen=True, extra="ignore")
+
+
+PAYLOAD_THRESHOLD_MAX_BYTES: Final = 2 * 1024 * 1024 - 64 * 1024
+"""Temporal's default `limit.blobSize.error` is 2 MiB; the margin is for what is around a payload."""
 
 
 class ProcessSettings(SettingsBlock):
@@ -145,8 +152,21 @@ class TemporalSettings(SettingsBlock):
     temporal_api_key: SecretStr | None = None
     """Sent as a bearer token; switches TLS on."""
     temporal_tls: TemporalTls = TemporalTls()
+    payload_storage: SecretStr | None = None
+    """Where payloads of `payload_threshold_bytes` or more are kept instead of in Temporal: the URL of a storage, or
+    `off`. Without it, the registry's database (TASKFACTORY_DATABASE_URL). The same for all processes of an
+    installation, workers included."""
+    payload_threshold_bytes: int = Field(256 * 1024, ge=1024, le=PAYLOAD_THRESHOLD_MAX_BYTES)
+    """Encoded bytes from which on a payload goes to the storage, and only a reference to Temporal."""
     orchestrator_queue: str = "taskfactory-orchestrator"
     """Task queue on which runs are started by ingress and executed by the orchestrator."""
+
+    @field_validator("payload_storage")
+    @classmethod
+    def _is_a_url_or_off(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None and given.get_secret_value() != "off" and "://" not in given.get_secret_value():
+            raise ValueError("expected the URL of a storage, such as postgresql://user@host/db, or `off`")
+        return given
 
 
 class TopicSettings(SettingsBlock):
@@ -200,6 +220,8 @@ def masked(name: str, value: Any) -> Any:
     if isinstance(value, SecretStr):
         secret = value.get_secret_value()
         return _masked_url(secret) if "://" in secret else "********"
+    if isinstance(value, str) and name.endswith(SECRET_SETTINGS):
+        return "********"
     if isinstance(value, str) and "://" in value:
         return _masked_url(value)
     if name == "kafka_config" and isinstance(value, dict):

@@ -1,6 +1,7 @@
 """The one way every process connects to Temporal."""
 
 import re
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
@@ -9,6 +10,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import TLSConfig
 
+from taskfactory.runtime.payload_storage import external_storage
 from taskfactory.runtime.settings import TemporalSettings, TemporalTls, pem
 
 CAUSE: Final = re.compile(r'message: "([^"]+)"')
@@ -44,9 +46,10 @@ def tls_config(tls: TemporalTls, *, api_key: bool) -> TLSConfig | bool:
 
 
 async def connect(settings: TemporalSettings) -> Client:
-    """A connected client whose payloads are JSON written and read by Pydantic.
+    """A connected client whose payloads are JSON written and read by Pydantic; large ones travel by reference.
 
     Raises:
+        ValueError: the payload storage's setting can't be used.
         RuntimeError: the server can't be reached or refuses the credentials.
     """
     api_key = settings.temporal_api_key.get_secret_value() if settings.temporal_api_key else None
@@ -55,7 +58,7 @@ async def connect(settings: TemporalSettings) -> Client:
         namespace=settings.temporal_namespace,
         api_key=api_key,
         tls=tls_config(settings.temporal_tls, api_key=api_key is not None),
-        data_converter=pydantic_data_converter,
+        data_converter=replace(pydantic_data_converter, external_storage=external_storage(settings)),
         runtime=sdk_runtime(),
     )
 

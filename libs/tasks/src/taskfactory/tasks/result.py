@@ -9,8 +9,10 @@ from taskfactory.tasks.errors import InvalidResult, ResultTooLarge
 
 TEMPORAL_PAYLOAD_MAX_BYTES: Final = 2 * 1024 * 1024
 """Temporal's default `limit.blobSize.error`."""
-RESULT_MAX_BYTES: Final = TEMPORAL_PAYLOAD_MAX_BYTES - 64 * 1024
-"""Default limit for a result; the margin is for the message around it."""
+INLINE_RESULT_MAX_BYTES: Final = TEMPORAL_PAYLOAD_MAX_BYTES - 64 * 1024
+"""What a result may have where there is no payload storage; the margin is for the message around it."""
+RESULT_MAX_BYTES: Final = 16 * 1024 * 1024
+"""Default limit for a result where there is a payload storage."""
 
 
 def json_result(handler: str, value: Any, max_bytes: int) -> Any:

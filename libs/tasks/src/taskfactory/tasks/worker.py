@@ -18,11 +18,12 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from taskfactory.runtime.payload_storage import storage_missing
 from taskfactory.runtime.service import Shared
 from taskfactory.runtime.settings import ProcessSettings, TemporalSettings
 from taskfactory.tasks.activities import as_activity
 from taskfactory.tasks.discovery import HandlerSet
-from taskfactory.tasks.result import RESULT_MAX_BYTES, TEMPORAL_PAYLOAD_MAX_BYTES
+from taskfactory.tasks.result import INLINE_RESULT_MAX_BYTES, RESULT_MAX_BYTES
 
 CANCEL_SECONDS: Final = 5.0
 """What attempts may take to clean up once they were cancelled; less than the grace of `runtime.service`."""
@@ -35,8 +36,15 @@ class WorkerSettings(ProcessSettings, TemporalSettings):
 
     worker_max_concurrent: int = Field(100, ge=1, le=10_000)
     """Attempts under way at once, and threads for sync handlers."""
-    task_result_max_bytes: int = Field(RESULT_MAX_BYTES, ge=1024, le=TEMPORAL_PAYLOAD_MAX_BYTES)
-    """UTF-8 JSON bytes that a handler's result may have; Temporal's own default limit is 2 MiB."""
+    task_result_max_bytes: int = Field(RESULT_MAX_BYTES, ge=1024, le=256 * 1024 * 1024)
+    """UTF-8 JSON bytes that a handler's result may have; without a payload storage never more than Temporal takes."""
+
+    @property
+    def result_limit(self) -> int:
+        """Bytes that a result may have in this process."""
+        if storage_missing(self) is None:
+            return self.task_result_max_bytes
+        return min(self.task_result_max_bytes, INLINE_RESULT_MAX_BYTES)
 
 
 class TaskWorker:
@@ -73,6 +81,8 @@ class TaskWorker:
         client = await shared.temporal(self.settings)
         if client is None:
             return
+        if (missing := storage_missing(self.settings)) is not None:
+            log.info("no_payload_storage", reason=missing, effect="large params and results are refused")
         executor = ThreadPoolExecutor(self.settings.worker_max_concurrent, thread_name_prefix="task")
         worker = self._worker(client, executor)
         serving = asyncio.create_task(worker.run(), name="worker")
@@ -100,11 +110,12 @@ class TaskWorker:
 
     def _worker(self, client: Client, executor: ThreadPoolExecutor) -> Worker:
         handlers = self.handlers
+        result_limit = self.settings.result_limit
         return Worker(
             client,
             task_queue=self.queue,
             activities=[
-                *(as_activity(handler, self.settings.task_result_max_bytes) for handler in handlers.handlers),
+                *(as_activity(handler, result_limit) for handler in handlers.handlers),
                 *handlers.activities,
             ],
             workflows=handlers.workflows,

@@ -9,7 +9,7 @@ from temporalio.service import RPCStatusCode
 from taskfactory.cli.errors import OperationFailed
 from taskfactory.cli.settings import CliSettings
 from taskfactory.cli.variables import reaching
-from taskfactory.intake import Unavailable, WriterFailed
+from taskfactory.intake import PAYLOAD_STORAGE, Unavailable, WriterFailed
 from taskfactory.runtime.settings import masked
 
 SCHEMA_REGISTRY: Final = "SCHEMA_REGISTRY"
@@ -47,6 +47,9 @@ def _told(error: Unavailable | WriterFailed, settings: CliSettings) -> tuple[str
             at = masked("schema_registry_url", settings.schema_registry_url)
             what = f"The schema registry at {at} could not be used: {error.message.rstrip('.')}."
             return what, "Start it, or check TASKFACTORY_SCHEMA_REGISTRY_URL and the credentials."
+        if error.error == PAYLOAD_STORAGE:
+            what = f"The payload storage could not be used: {error.message.rstrip('.')}."
+            return what, "Check TASKFACTORY_PAYLOAD_STORAGE; without it, the storage is TASKFACTORY_DATABASE_URL."
         if error.error in RPCStatusCode.__members__:
             return temporal_away(settings, error.message)
         message = error.message

@@ -7,17 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from taskfactory.cli.apply import read_documents
+from taskfactory.cli.cells import moment
 from taskfactory.cli.database import registry
+from taskfactory.cli.documents import read_documents
 from taskfactory.cli.errors import BadInput
-from taskfactory.cli.get import moment
 from taskfactory.cli.history import history
-from taskfactory.cli.options import Files, From, OnlyPartitions, To, TopicOption, between
+from taskfactory.cli.options import Files
 from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.progress import progress
 from taskfactory.cli.reading import event_reader
 from taskfactory.cli.settings import CliSettings
-from taskfactory.definitions import TopicMapping
+from taskfactory.cli.topic_options import From, OnlyPartitions, To, TopicOption, between
+from taskfactory.definitions import CronTrigger, EventTrigger, TopicMapping
 from taskfactory.intake import InForce, Record, load_in_force
 from taskfactory.intake.backtest import Backtest, Draft, Examples, Report, Tally
 from taskfactory.intake.history import OffsetRange
@@ -103,12 +104,18 @@ def _show(
         _show_report(report, topic)
 
 
+def _otherwise(trigger: CronTrigger | EventTrigger, topic: str) -> str:
+    if isinstance(trigger, CronTrigger):
+        return "it fires by schedule and reads no events"
+    return f"it reads {', '.join(trigger.topics or ())} and not {topic}"
+
+
 def _show_report(report: Report, topic: str) -> None:
     draft, active = report.draft.definition, report.draft.active
     beside = "nothing of this name is in force" if active is None else f"beside version {active.version}, in force"
     typer.echo(f"\n{draft.name}: {beside}")
     if not report.reads_topic:
-        typer.echo(f"it reads {', '.join(draft.trigger.topics or ())} and not {topic}: none of this would start it")
+        typer.echo(f"{_otherwise(draft.trigger, topic)}: none of this would start it")
     tallies = [("draft", report.proposed)] + ([("in force", report.present)] if report.present else [])
     show(Output.TABLE, tallies_table(tallies), [])
     if active is not None:

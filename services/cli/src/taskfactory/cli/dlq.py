@@ -25,16 +25,15 @@ from taskfactory.cli.options import DEFAULT_RATE, DryRun, Rate, Since, Until, Ye
 from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.progress import progress
 from taskfactory.intake import (
-    GONE,
     InForce,
     LetterFilter,
-    Record,
     Redriven,
     Redriver,
     RehearsedResolutions,
     StoredLetter,
-    in_parallel,
+    definition_id,
     load_in_force,
+    redrive_all,
 )
 from taskfactory.intake.positions import MAX_OFFSET, MAX_PARTITION
 from taskfactory.registry import Resolution
@@ -129,7 +128,7 @@ def redrive(  # noqa: PLR0913 -- one parameter per option
     with open_desk() as desk:
         letters = [row.letter for row in reversed(desk.chosen(wanted))]
         in_force = load_in_force(desk.engine)
-        only = _definition_id(in_force, definition)
+        only = definition_id(in_force, definition)
         what = f"{counted(len(letters), 'dead letter')} would be redriven"
         require_consent(what, len(letters), given=yes or dry_run)
         results: list[Redriven] = []
@@ -192,16 +191,7 @@ async def _redrive(  # noqa: PLR0913, PLR0917 -- what the command has found out
     with progress("letters redriven") as report:
         async with disposing(desk.settings, rate, dry_run=dry_run) as disposer:
             redriver = Redriver(in_force, disposer, resolutions, getpass.getuser())
-
-            async def one(found: tuple[StoredLetter, Record]) -> None:
-                results.append(await redriver.redrive(*found, only))
-                report(len(results), len(letters))
-
-            batches = desk.originals(letters)
-            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-                await in_parallel(batch, one)
-    done = {item.letter.id for item in results}
-    results.extend(Redriven(letter, "refused", GONE, resolved=False) for letter in letters if letter.id not in done)
+            await redrive_all(redriver, letters, desk.originals(letters), results, only=only, progress=report)
 
 
 def _show_results(results: Sequence[Redriven], output: Output, *, dry_run: bool) -> None:
@@ -236,9 +226,3 @@ def _filter(  # noqa: PLR0913, PLR0917 -- one parameter per option
 ) -> LetterFilter:
     first, last = moments(since, until)
     return LetterFilter(frozenset(ids or ()), reason, definition, first, last, topic, partition, offset)
-
-
-def _definition_id(in_force: InForce, asked: str | None) -> str | None:
-    """The definition's id; the text itself when none in force has that name, so that each letter is told why."""
-    found = (item.id for item in in_force.definitions.definitions if asked in {item.id, item.definition.name})
-    return None if asked is None else next(found, asked)

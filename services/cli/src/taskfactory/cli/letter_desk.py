@@ -3,25 +3,30 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Engine
 
+from taskfactory.cli.alike import unknown_definition
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput, OperationFailed
 from taskfactory.cli.history import history
-from taskfactory.cli.letters_shown import Listed
-from taskfactory.cli.named import unknown_definition
 from taskfactory.cli.progress import progress
 from taskfactory.cli.settings import CliSettings
 from taskfactory.intake import (
     History,
+    LetterDesk,
     LetterFilter,
+    Listed,
+    NoLetter,
+    NotNarrowed,
     Record,
+    ResolvedAlready,
     StoredLetter,
-    read_letters,
-    read_originals,
 )
-from taskfactory.registry import DeadLetterResolutions, DefinitionStore, Resolution
+from taskfactory.registry import DeadLetterResolutions, DefinitionStore
+
+READING: Final = "records of the dead letter topic read"
 
 
 @dataclass
@@ -39,7 +44,11 @@ class Desk:
         """Which letters are off the list."""
         return DeadLetterResolutions(self.engine)
 
-    def listed(self, wanted: LetterFilter, *, resolved: bool) -> list[Listed]:
+    @property
+    def _letters(self) -> LetterDesk:
+        return LetterDesk(self.history, self.settings.dlq_topic, self.resolutions)
+
+    def listed(self, wanted: LetterFilter, *, resolved: bool) -> Sequence[Listed]:
         """The letters that are meant, the newest first.
 
         Args:
@@ -49,19 +58,15 @@ class Desk:
         Raises:
             OperationFailed: there is no dead letter topic, or no definition of that name.
         """
-        topic = self.settings.dlq_topic
-        with progress("records of the dead letter topic read") as report:
-            letters = read_letters(self.history, topic, wanted.since, report)
-        self.strangers = letters.strangers
-        found = sorted(filter(wanted.takes, letters.by_key.values()), key=_newest_first)
-        if wanted.definition is not None and not found:
+        with progress(READING) as report:
+            listing = self._letters.listing(wanted, resolved=resolved, progress=report)
+        self.strangers = listing.strangers
+        if wanted.definition is not None and not listing.letters:
             self._require_definition(wanted.definition)
-        known = self.resolutions.newest([letter.key for letter in found])
-        rows = [Listed(letter, _covering(letter, known.get(letter.key))) for letter in found]
-        return [row for row in rows if resolved or row.resolution is None]
+        return listing.letters
 
     def _require_definition(self, asked: str) -> None:
-        rows = DefinitionStore(self.engine).list()
+        rows = DefinitionStore(self.engine).list(deleted=True)
         if not any(asked in {row.name, row.id} for row in rows):
             raise unknown_definition(asked, (row.name for row in rows))
 
@@ -72,20 +77,22 @@ class Desk:
             BadInput: nothing narrows them.
             OperationFailed: there is none, or one that was named is resolved.
         """
-        if wanted == LetterFilter():
-            raise BadInput(["say which letters: --id, --reason, --definition, --since, --until, --topic, …"])
-        rows = self.listed(wanted, resolved=True)
-        if named := [row for row in rows if row.resolution is not None and row.letter.id in wanted.ids]:
-            raise OperationFailed(_resolved_already(named[0]))
-        unresolved = [row for row in rows if row.resolution is None]
-        missing = sorted(set(wanted.ids) - {row.letter.id for row in unresolved})
-        if missing or not unresolved:
-            raise nothing_fits(f"the id {missing[0]!r} and the other options" if missing else "these options")
-        return unresolved
+        try:
+            with progress(READING) as report:
+                return self._letters.chosen(wanted, report)
+        except NotNarrowed as error:
+            raise BadInput(["say which letters: --id, --reason, --definition, --since, --until, --topic, …"]) from error
+        except ResolvedAlready as error:
+            raise OperationFailed(_resolved_already(error.listed)) from error
+        except NoLetter as error:
+            if wanted.definition is not None:
+                self._require_definition(wanted.definition)
+            given = "these options" if error.letter_id is None else f"the id {error.letter_id!r} and the other options"
+            raise nothing_fits(given) from error
 
     def originals(self, letters: Sequence[StoredLetter]) -> Iterator[Sequence[tuple[StoredLetter, Record]]]:
         """Their original records, in batches."""
-        return read_originals(self.history, self.settings.dlq_topic, letters)
+        return self._letters.originals(letters)
 
 
 @contextmanager
@@ -98,14 +105,6 @@ def open_desk() -> Iterator[Desk]:
     settings = CliSettings()
     with history(settings) as past, registry(settings) as engine:
         yield Desk(settings, past, engine)
-
-
-def _newest_first(letter: StoredLetter) -> tuple[int, str, int, int]:
-    return -letter.written_at, letter.topic, letter.partition, -letter.offset
-
-
-def _covering(letter: StoredLetter, resolution: Resolution | None) -> Resolution | None:
-    return resolution if resolution is not None and resolution.attempts >= letter.attempts else None
 
 
 def _resolved_already(row: Listed) -> str:

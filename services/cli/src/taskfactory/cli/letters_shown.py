@@ -4,32 +4,17 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from taskfactory.cli.get import moment
-from taskfactory.cli.letter_advice import advice_for
+from taskfactory.cli.cells import moment
 from taskfactory.cli.output import Table, counted
-from taskfactory.intake import Record, StoredLetter
-from taskfactory.registry import Resolution
+from taskfactory.intake import Listed, Record, StoredLetter, advice_for
 
 SHOWN_BYTES: Final = 4096
 """Of a value that is no text; -o json has all of it."""
 ROW_BYTES: Final = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A letter and how it left the list, if it did."""
-
-    letter: StoredLetter
-    resolution: Resolution | None
-
-    @property
-    def state(self) -> str:
-        """`open`, `redriven` or `discarded`."""
-        return "open" if self.resolution is None else self.resolution.resolution
 
 
 def letters_table(rows: Sequence[Listed]) -> Table:

@@ -1,12 +1,13 @@
 """Reading events as ingress does, for the length of one command."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from taskfactory.cli.away import told_when_away
 from taskfactory.cli.errors import BadInput
 from taskfactory.cli.settings import CliSettings
-from taskfactory.intake import EventReader, schema_registry
+from taskfactory.intake import EventReader
+from taskfactory.intake.explaining import open_reader
 
 
 @asynccontextmanager
@@ -21,13 +22,12 @@ async def event_reader(settings: CliSettings, *, max_event_bytes: int | None = N
         BadInput: the schema registry's settings are wrong.
         OperationFailed: within the block, something that is needed was away.
     """
-    try:
-        schemas = schema_registry(settings)
-    except (ValueError, OSError) as error:
-        raise BadInput([f"TASKFACTORY_SCHEMA_REGISTRY_…: {error}"]) from error
-    try:
+    async with AsyncExitStack() as opened:
+        try:
+            reader = await opened.enter_async_context(
+                open_reader(settings, max_event_bytes or settings.max_event_bytes)
+            )
+        except (ValueError, OSError) as error:
+            raise BadInput([f"TASKFACTORY_SCHEMA_REGISTRY_…: {error}"]) from error
         with told_when_away(settings):
-            yield EventReader(max_event_bytes or settings.max_event_bytes, schemas)
-    finally:
-        if schemas is not None:
-            await schemas.close()
+            yield reader

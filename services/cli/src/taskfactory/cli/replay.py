@@ -11,23 +11,12 @@ from taskfactory.cli.disposing import disposing
 from taskfactory.cli.errors import BadInput, CommandFailed, Interrupted, OperationFailed
 from taskfactory.cli.history import history
 from taskfactory.cli.named import definition_named
-from taskfactory.cli.options import (
-    DEFAULT_RATE,
-    DefinitionOption,
-    DryRun,
-    From,
-    OnlyPartitions,
-    Rate,
-    To,
-    TopicOption,
-    Yes,
-    between,
-    per_second,
-)
+from taskfactory.cli.options import DEFAULT_RATE, DefinitionOption, DryRun, Rate, Yes, per_second
 from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.progress import progress
 from taskfactory.cli.settings import CliSettings
-from taskfactory.definitions import RegisteredDefinition
+from taskfactory.cli.topic_options import From, OnlyPartitions, To, TopicOption, between
+from taskfactory.definitions import EventTrigger, RegisteredDefinition
 from taskfactory.intake import (
     InForce,
     Reading,
@@ -101,15 +90,23 @@ def _asked(engine: Engine, in_force: InForce, name: str, topic: str) -> Register
 
     Raises:
         OperationFailed: there is none of that name.
-        BadInput: it is disabled, or reads other topics.
+        BadInput: it is disabled or deleted, or reads other topics.
     """
-    if not definition_named(engine, name).enabled:
+    stored = definition_named(engine, name)
+    if stored.trigger_type == "cron":
+        raise BadInput([f"{name} fires by schedule; events can't start it, so there is nothing to replay"])
+    if stored.state == "deleted":
+        raise BadInput([f"{name} was deleted: apply it again, then replay"])
+    if stored.shadow_version == stored.version:
+        raise BadInput([f"{name} has only a shadow version, which starts nothing: promote it, then replay"])
+    if not stored.enabled:
         enable = "apply it with `enabled: true`. To replay before new events start anything, pause it before that"
         raise BadInput([f"{name} is disabled: {enable} (`taskfactory pause {name}`)"])
     found = next((item for item in in_force.definitions.definitions if item.definition.name == name), None)
     if found is None:
         raise OperationFailed(f"This version of taskfactory can't read {name!r}.", "Apply it again.")
-    topics = found.definition.trigger.topics
+    trigger = found.definition.trigger
+    topics = trigger.topics if isinstance(trigger, EventTrigger) else ()
     if topics is not None and topic not in topics:
         raise BadInput([f"{name} takes events from {', '.join(topics)} only; nothing on {topic!r} can start it"])
     return found

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.enums.v1 import IndexedValueType
@@ -20,12 +20,17 @@ from temporalio.api.workflowservice.v1 import (
     UpdateNamespaceRequest,
 )
 from temporalio.client import Client
+from temporalio.common import SearchAttributeIndexedValueType
 from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.runtime import search_attributes
 
-SEARCH_ATTRIBUTES: Final = tuple(key.name for key in search_attributes.ALL)
-"""Keyword attributes that every run is started with."""
+SEARCH_ATTRIBUTES: Final = {
+    key.name: cast("IndexedValueType.ValueType", int(key.indexed_value_type)) for key in search_attributes.ALL
+}
+"""Name and type of the attributes that workflows are started with."""
+PROBES: Final = {IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD: "'x'", IndexedValueType.INDEXED_VALUE_TYPE_INT: "0"}
+"""A value of each type, as a query has it."""
 
 NOT_YET_VISIBLE: Final = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT})
 """How a server speaks of what its caches do not know yet."""
@@ -108,20 +113,26 @@ async def _search_attributes(client: Client) -> str:
             await client.operator_service.add_search_attributes(
                 AddSearchAttributesRequest(
                     namespace=client.namespace,
-                    search_attributes=dict.fromkeys(missing, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD),
+                    search_attributes={name: SEARCH_ATTRIBUTES[name] for name in missing},
                 )
             )
     except RPCError as error:
         if error.status in REFUSALS:
-            return _by_hand(f"add the Keyword search attributes {', '.join(SEARCH_ATTRIBUTES)}", error)
+            wanted = ", ".join(f"{key.name} ({_type_name(key.indexed_value_type)})" for key in search_attributes.ALL)
+            return _by_hand(f"add the search attributes {wanted}", error)
         raise
     await _once_visible(lambda: _query_all(client))
     return f"search attributes added: {', '.join(missing)}" if missing else "search attributes are there"
 
 
+def _type_name(kind: SearchAttributeIndexedValueType) -> str:
+    """As Temporal's own tools write it."""
+    return kind.name.title()
+
+
 async def _query_all(client: Client) -> None:
     """Asks for all of the attributes through the caches that a start goes through too."""
-    await client.count_workflows(" AND ".join(f"{name} = 'x'" for name in SEARCH_ATTRIBUTES))
+    await client.count_workflows(" AND ".join(f"{name} = {PROBES[kind]}" for name, kind in SEARCH_ATTRIBUTES.items()))
 
 
 async def _once_visible(ask: Callable[[], Awaitable[Answer]]) -> Answer:

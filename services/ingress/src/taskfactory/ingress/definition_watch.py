@@ -100,6 +100,7 @@ class DefinitionWatch:
             else:
                 self._current = updated
                 metrics.DEFINITIONS.set(len(updated.definitions))
+                metrics.SHADOW_VERSIONS.set(len(updated.shadows))
                 metrics.DEFINITIONS_REVISION.set(updated.revision)
                 log.info("definitions_loaded", revision=updated.revision, enabled=len(updated.definitions))
                 return True

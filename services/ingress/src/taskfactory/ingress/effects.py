@@ -6,7 +6,7 @@ something that is away holds none, so it is in nobody's way.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -15,6 +15,7 @@ from taskfactory.definitions import RunInput
 from taskfactory.envelope import SchemaNeeded
 from taskfactory.ingress import metrics
 from taskfactory.ingress.retrying import Dependency
+from taskfactory.ingress.shadow_log import ShadowLog
 from taskfactory.intake import (
     DeadLetter,
     DeadLetterSink,
@@ -28,6 +29,7 @@ from taskfactory.intake import (
     Starter,
     new_request_id,
 )
+from taskfactory.registry import ShadowMatch
 from taskfactory.runtime import failpoint
 
 Unless = Callable[[], bool]
@@ -49,6 +51,7 @@ class Ports:
     dead_letters: DeadLetterSink
     decisions: DecisionStream | None
     """None: decisions are not told."""
+    shadows: ShadowLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Dependencies:
     temporal: Dependency
     dead_letters: Dependency
     decisions: Dependency
+    registry: Dependency
 
 
 class Effects:
@@ -108,6 +112,10 @@ class Effects:
         await self._dependencies.dead_letters.insist(lambda: self._ports.dead_letters.write(letter), unless=unless)
         metrics.DEAD_LETTERS.labels(letter.reason).inc()
         log.warning("dead_lettered", id=letter.id, reason=letter.reason, message=letter.message)
+
+    async def write_shadows(self, matches: Sequence[ShadowMatch], unless: Unless) -> None:
+        """Write down what shadow versions would have done."""
+        await self._dependencies.registry.insist(lambda: self._ports.shadows.put(matches), unless=unless)
 
     async def tell(self, decided: Decided, unless: Unless) -> None:
         """Publish what was decided, where that is wanted."""

@@ -10,8 +10,9 @@ RECORDS: Final = Counter("taskfactory_ingress_records_total", "Records consumed,
 DECISIONS: Final = Counter(
     "taskfactory_ingress_decisions_total",
     "What became of records, one count per matching definition: started, already_started (a duplicate), paused,"
-    " before_activation (the record is older than the definition), dead_lettered; and once per record: filtered (no"
-    " definition matched), left (given to the partition's next owner undone).",
+    " before_activation (the record is older than the definition), dead_lettered; one per shadow"
+    " version that matched or failed: shadowed (it starts nothing); and once per record: filtered (no definition"
+    " matched), left (given to the partition's next owner undone).",
     ["decision"],
 )
 DEAD_LETTERS: Final = Counter(
@@ -83,6 +84,9 @@ TOPICS_RECREATED: Final = Counter(
     ["topic"],
 )
 DEFINITIONS: Final = Gauge("taskfactory_ingress_definitions", "Enabled definitions that events are matched against.")
+SHADOW_VERSIONS: Final = Gauge(
+    "taskfactory_ingress_shadow_versions", "Shadow versions that events are matched against; they start nothing."
+)
 DEFINITIONS_REVISION: Final = Gauge(
     "taskfactory_ingress_definitions_revision", "The registry's revision that is in force here."
 )

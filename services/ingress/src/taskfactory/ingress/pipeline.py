@@ -20,7 +20,7 @@ from taskfactory.ingress import metrics
 from taskfactory.ingress.dead_letter_share import DeadLetterShare, ShareLimit
 from taskfactory.ingress.decision_room import MAX_DECISIONS, DecisionRoom
 from taskfactory.ingress.deliveries import Assignment, Delivery
-from taskfactory.ingress.effects import Abandoned, Effects
+from taskfactory.ingress.effects import Abandoned, Effects, Unless
 from taskfactory.ingress.in_flight_decisions import InFlightDecisions
 from taskfactory.ingress.pin_log import PinLog
 from taskfactory.ingress.pins import Pin, Pins
@@ -41,6 +41,7 @@ from taskfactory.intake import (
     StartRun,
     Unavailable,
     decisions_of,
+    shadow_matches,
 )
 
 FILTERED: Final = "filtered"
@@ -154,14 +155,19 @@ class Pipeline:
             self._amend(record, number, dispositions)
             if self._has_halted(record):
                 return False
+
+            def left() -> bool:
+                return assignment.withdrawn or self._has_halted(record)
+
+            shadowed = await self._shadow(reading, decisions, pin.in_force, left)
             event = reading.event if isinstance(reading, ReadEvent) else None
-            decided = Decided(record, event, pin.in_force.revision, dispositions)
-            await self._effects.tell(decided, lambda: assignment.withdrawn or self._has_halted(record))
+            decided = Decided(record, event, pin.in_force.revision, [*dispositions, *shadowed])
+            await self._effects.tell(decided, left)
         except (Unavailable, Abandoned):
             return False
         if self._has_halted(record):
             return False
-        for disposition in dispositions:
+        for disposition in (*dispositions, *shadowed):
             metrics.DECISIONS.labels(disposition.kind).inc()
         if not dispositions:
             metrics.DECISIONS.labels(FILTERED).inc()
@@ -181,6 +187,26 @@ class Pipeline:
             log.exception("record_undecidable", topic=record.topic, partition=record.partition, offset=record.offset)
             reading = DeadLetter(record, "internal_error", f"{type(error).__name__}: {error}")
         return reading, [reading]
+
+    async def _shadow(
+        self, reading: ReadResult, decisions: Sequence[Decision], in_force: InForce, unless: Unless
+    ) -> Sequence[Disposition]:
+        """Ask the shadow versions, and write down what they would have done; whatever they say, nothing follows."""
+        if not in_force.shadows or not isinstance(reading, ReadEvent):
+            return ()
+        try:
+            matches = shadow_matches(reading, in_force, decisions)
+        except Exception:
+            record = reading.record
+            log.exception("shadow_undecidable", topic=record.topic, partition=record.partition, offset=record.offset)
+            return ()
+        if matches:
+            await self._effects.write_shadows(matches, unless)
+        return [
+            Disposition("shadowed", in_force.shadows.get(match.definition_id), trouble=match.message)
+            for match in matches
+            if match.verdict != "none"
+        ]
 
     async def _carry_out(self, record: Record, decision: Decision, assignment: Assignment) -> Disposition:
         match decision:

@@ -19,9 +19,10 @@ from taskfactory.ingress.pipeline import Pipeline
 from taskfactory.ingress.retrying import Dependency
 from taskfactory.ingress.revision_log import RegistryRevisions
 from taskfactory.ingress.settings import IngressSettings
+from taskfactory.ingress.shadow_log import RegistryShadows
 from taskfactory.ingress.topic_ids import AdminTopicIds
 from taskfactory.intake import EventReader, KafkaDeadLetters, KafkaDecisionStream, TemporalStarter, schema_registry
-from taskfactory.registry import DefinitionListener, DefinitionStore, open_engine
+from taskfactory.registry import DefinitionListener, DefinitionStore, ShadowMatches, open_engine
 from taskfactory.runtime import Outage, Shared, masked
 
 FLUSH_SECONDS: Final = 5.0
@@ -77,7 +78,8 @@ class Ingress:
                     max_input_bytes=settings.max_run_input_bytes,
                 )
                 reader = EventReader(settings.max_event_bytes, registry)
-                ports = Ports(reader, starter, dead_letters, decisions)
+                shadows = RegistryShadows(ShadowMatches(engine).put)
+                ports = Ports(reader, starter, dead_letters, decisions, shadows)
                 await self._work(shared, watch, ports, RegistryRevisions(engine))
 
     async def _work(self, shared: Shared, watch: DefinitionWatch, ports: Ports, revisions: RevisionLog) -> None:
@@ -94,13 +96,14 @@ class Ingress:
             deliver,
             topic_ids=AdminTopicIds(settings.librdkafka()),
         )
+        registry = Dependency("registry")
         dependencies = Dependencies(
             schema_registry=Dependency("schema_registry"),
             temporal=Dependency("temporal"),
             dead_letters=Dependency("dead_letters"),
             decisions=Dependency("decisions"),
+            registry=registry,
         )
-        registry = Dependency("registry")
         pipeline = Pipeline(
             lambda: watch.current,
             Effects(ports, dependencies, settings.max_concurrent_starts),

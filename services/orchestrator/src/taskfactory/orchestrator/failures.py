@@ -106,13 +106,16 @@ def failure_of(cause: BaseException | None) -> Failure:
         message = _NO_ANSWER.get(cause.type, cause.message) if cause.type else cause.message
         return failure("Timeout", _with_last_failure(message, cause))
     if isinstance(cause, ApplicationError):
+        if cause.type is None and isinstance(cause.cause, ApplicationError):
+            # The SDK's own, such as "Failed decoding arguments": the reason is behind it.
+            return failure(cause.cause.type or "ApplicationError", f"{cause.message}: {cause.cause.message}")
         return failure(cause.type or "ApplicationError", cause.message)
     return failure(type(cause).__name__, str(cause))
 
 
 def _with_last_failure(message: str, timeout: TimeoutError) -> str:
-    last = timeout.cause
-    if isinstance(last, ApplicationError):
+    if isinstance(timeout.cause, ApplicationError):
+        last = failure_of(timeout.cause)
         return f"{message}; the last attempt failed with {last.type}: {last.message}"
     return message
 

@@ -1,4 +1,7 @@
-"""What only one orchestrator at a time does: reconcile, watch queues, and keep the tables' partitions."""
+"""What only one orchestrator at a time does: reconcile runs and schedules, watch queues, keep the tables in bounds.
+
+Each duty has its own rhythm: one that takes long, as thousands of new schedules do, holds up no other.
+"""
 
 import asyncio
 import time
@@ -11,19 +14,29 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.orchestrator import metrics
+from taskfactory.orchestrator.payload_retention import payload_retention
 from taskfactory.orchestrator.publisher import OutcomePublisher
 from taskfactory.orchestrator.queue_watch import QueueWatch
 from taskfactory.orchestrator.reconciler import Reconciler
+from taskfactory.orchestrator.schedules.reconciler import ScheduleReconciler
+from taskfactory.orchestrator.schedules.temporal_schedules import TemporalSchedules
 from taskfactory.orchestrator.settings import OrchestratorSettings
-from taskfactory.registry import RunStore, drop_expired, ensure_partitions
+from taskfactory.registry import RunStore, ScheduleStates, TickStore, drop_expired, ensure_partitions
+from taskfactory.registry.ticks import FORGOTTEN_AT_ONCE
 from taskfactory.runtime import Outage, Shared, masked
 
 LEADER_LOCK: Final = "orchestrator-leader"
 RETRY_SECONDS: Final = 5.0
 HOUSEKEEPING_SECONDS: Final = 3600.0
+LOOK_SECONDS: Final = 1.0
+"""Between two looks at what is due, at leadership, and at whether definitions changed."""
+LOST_TICKS_SECONDS: Final = 30.0
+TICK_PATIENCE: Final = timedelta(minutes=1)
+"""How long a tick may wait without asking before its workflow is looked for."""
 QUEUE_PATIENCE: Final = timedelta(seconds=5)
 """How long a task may be open before its queue is looked at."""
 
@@ -58,11 +71,23 @@ class Leader:
         self._queues = QueueWatch(client)
         self._registry = Outage("registry", masked("database_url", settings.database_url), "TASKFACTORY_DATABASE_URL")
         self._retention = timedelta(days=settings.runs_retention_days)
+        self._ticks = TickStore(engine)
+        self._client = client
         reconciler = Reconciler(store, publisher, client, settings)
+        self._payloads = payload_retention(store, client, settings)
+        schedules = ScheduleReconciler(
+            ScheduleStates(engine),
+            self._ticks,
+            TemporalSchedules(client, settings.orchestrator_queue),
+            settings.schedules_interval,
+        )
         self._duties = (
             Duty("watch queues", settings.queue_check_interval, self._watch_queues),
             Duty("reconcile", settings.reconcile_interval, reconciler.reconcile),
+            Duty("reconcile schedules", LOOK_SECONDS, schedules.reconcile),
+            Duty("give up lost ticks", LOST_TICKS_SECONDS, self._give_up_lost_ticks),
             Duty("keep partitions", HOUSEKEEPING_SECONDS, self._keep_partitions),
+            Duty("drop payloads", HOUSEKEEPING_SECONDS, self._drop_payloads),
         )
 
     async def run(self, shared: Shared) -> None:
@@ -85,10 +110,16 @@ class Leader:
             metrics.LEADING.set(1)
             self._registry.back()
             log.info("leading")
-            while not shared.stop.is_set() and await asyncio.to_thread(lead.held):
-                for duty in self._duties:
-                    await self._do_if_due(duty)
-                await shared.pause(1.0)
+            under_way: dict[str, asyncio.Task[None]] = {}
+            try:
+                while not shared.stop.is_set() and await asyncio.to_thread(lead.held):
+                    for duty in self._duties:
+                        if duty.name not in under_way or under_way[duty.name].done():
+                            under_way[duty.name] = asyncio.create_task(self._do_if_due(duty), name=duty.name)
+                    await shared.pause(LOOK_SECONDS)
+            finally:
+                # What is under way is finished: each step of a duty may be done by two.
+                await asyncio.gather(*under_way.values())
 
     async def _do_if_due(self, duty: Duty) -> None:
         if time.monotonic() < duty.due:
@@ -99,6 +130,10 @@ class Leader:
         except Exception as error:  # noqa: BLE001 -- one duty's trouble must not keep the others from being done
             metrics.DUTY_FAILURES.labels(duty.name).inc()
             log.warning("duty_failed", duty=duty.name, error=_first_line(error), retry_in=duty.interval)
+
+    async def _drop_payloads(self) -> None:
+        if self._payloads is not None and (dropped := await self._payloads.drop()):
+            log.info("payloads_dropped", payloads=dropped)
 
     async def _watch_queues(self) -> None:
         now = datetime.now(UTC)
@@ -112,6 +147,25 @@ class Leader:
         dropped = await asyncio.to_thread(drop_expired, self._engine, self._retention, now)
         if dropped:
             log.info("partitions_dropped", partitions=dropped)
+        while await asyncio.to_thread(self._ticks.forget, now - self._retention) == FORGOTTEN_AT_ONCE:
+            pass
+
+    async def _give_up_lost_ticks(self) -> None:
+        """A tick that waits asks every few seconds; one that does not has lost its workflow, and others wait for it."""
+        now = datetime.now(UTC)
+        for row in await asyncio.to_thread(self._ticks.long_waiting, now - TICK_PATIENCE):
+            if not await self._lives(row.workflow_id):
+                await asyncio.to_thread(self._ticks.give_up, row, now)
+                log.warning("tick_lost", tick=row.tick, workflow_id=row.workflow_id)
+
+    async def _lives(self, workflow_id: str) -> bool:
+        try:
+            described = await self._client.get_workflow_handle(workflow_id).describe()
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+            return False
+        return described.status == WorkflowExecutionStatus.RUNNING
 
 
 def _first_line(error: Exception) -> str:

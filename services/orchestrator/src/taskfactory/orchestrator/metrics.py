@@ -47,3 +47,17 @@ DUTY_FAILURES = Counter(
     "taskfactory_leader_duty_failures_total", "Turns of a leader's duty that failed and are repeated.", ["duty"]
 )
 LEADING = Gauge("taskfactory_leading", "1 in the one orchestrator that reconciles and watches queues.")
+TICKS = Counter(
+    "taskfactory_ticks_total",
+    "Decisions about ticks of schedules: started, skipped for a reason, or waiting (counted at each question).",
+    ["kind", "decision", "reason"],
+)
+SCHEDULES = Gauge("taskfactory_schedules", "Schedules that there should be in Temporal, by state.", ["state"])
+SCHEDULES_REPAIRED = Counter(
+    "taskfactory_schedules_repaired_total",
+    "Schedules in Temporal that were made equal to the registry: created, updated, deleted, or failed to be.",
+    ["action"],
+)
+SCHEDULES_PASS_SECONDS = Gauge(
+    "taskfactory_schedules_pass_seconds", "Duration of the latest whole comparison of schedules with the registry."
+)

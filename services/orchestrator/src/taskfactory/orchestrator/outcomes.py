@@ -8,13 +8,11 @@ from pydantic import ValidationError
 
 from taskfactory.definitions import outcome_id
 from taskfactory.envelope import CHAIN, EventEnvelope, Outcome, RunRef, TaskRef
-from taskfactory.envelope.outcome import TYPE_PREFIX
+from taskfactory.envelope.outcome import SOURCE_PREFIX, TYPE_PREFIX
 from taskfactory.registry import EndedRun, EndedTask, Finished, RunContext
 
 LONGEST_CHAIN: Final = 50
 """Names that an outcome carries at most: the latest ones."""
-SOURCE: Final = "/taskfactory/"
-"""The definition's name is appended: an outcome's identity is `(source, id)`."""
 
 
 class KeyedOutcome(NamedTuple):
@@ -104,7 +102,7 @@ def _envelope(kind: str, id_: str, ended_at: datetime, outcome: Outcome, context
     event = context.event_attributes
     return EventEnvelope(
         id=id_,
-        source=f"{SOURCE}{context.activity.name}",
+        source=f"{SOURCE_PREFIX}{context.activity.name}",
         type=f"{TYPE_PREFIX}{kind}",
         subject=context.trigger.subject,
         time=ended_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),

@@ -29,6 +29,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.definitions import RUN_WORKFLOW, RunInput
+from taskfactory.intake.visibility import details_of, search_attributes, summary_of
 from taskfactory.orchestrator import metrics
 from taskfactory.orchestrator.failures import failure
 from taskfactory.orchestrator.publisher import OutcomePublisher
@@ -213,7 +214,9 @@ class Reconciler:
                 task_queue=self._queue,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                search_attributes=execution.typed_search_attributes,
+                search_attributes=search_attributes(run),
+                static_summary=summary_of(run),
+                static_details=details_of(run),
             )
         except WorkflowAlreadyStartedError:
             return  # another start came first and has ended by itself

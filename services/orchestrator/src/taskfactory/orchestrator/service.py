@@ -12,17 +12,23 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from taskfactory.envelope.kafka import EnvelopeProducer
+from taskfactory.intake import TemporalStarter
 from taskfactory.orchestrator.activities import RunActivities
 from taskfactory.orchestrator.context.wiring import ContextSources
 from taskfactory.orchestrator.leader import Leader
 from taskfactory.orchestrator.publisher import OutcomePublisher
 from taskfactory.orchestrator.registry_watch import RegistryWatch
+from taskfactory.orchestrator.schedules.activities import TickActivities
+from taskfactory.orchestrator.schedules.workflow import ScheduledTickWorkflow
 from taskfactory.orchestrator.settings import OrchestratorSettings
 from taskfactory.orchestrator.workflow import RunActivityWorkflow
-from taskfactory.registry import DefinitionStore, RunStore, open_engine
+from taskfactory.registry import DefinitionStore, RunStore, TickStore, open_engine
 from taskfactory.runtime import Shared
 
-LEADER_CONNECTIONS: Final = 3
+LEADER_CONNECTIONS: Final = 6
+"""For the lock, and for duties, which run side by side."""
+TICK_INPUT_BYTES: Final = 100_000
+"""A tick's run input holds no one's data; it can't come near this."""
 CONTEXT_THREADS: Final = 4
 """Threads, and database connections, for the registry's part in fetching context; sources themselves hold none."""
 
@@ -74,10 +80,12 @@ class Orchestrator:
         store = RunStore(engine)
         activities = RunActivities(store, DefinitionStore(engine), publisher, client, settings)
         context = sources.activities(activities.version)
+        starter = TemporalStarter(client, settings.orchestrator_queue, eager=False, max_input_bytes=TICK_INPUT_BYTES)
+        ticks = TickActivities(TickStore(engine), starter, client, executor)
         worker = Worker(
             client,
             task_queue=settings.orchestrator_queue,
-            workflows=[RunActivityWorkflow],
+            workflows=[RunActivityWorkflow, ScheduledTickWorkflow],
             activities=[
                 activities.plan,
                 activities.plan_from_context,
@@ -86,10 +94,12 @@ class Orchestrator:
                 activities.observe_child,
                 context.fetch_context,
                 context.give_up_context,
+                ticks.decide_tick,
+                ticks.await_turn,
             ],
             activity_executor=executor,
-            # The one workflow is ours, reads neither clock nor environment, and its histories are replayed by the
-            # tests; the sandbox would import it anew for every run (docs/adr/0005).
+            # The workflows are ours, read neither clock nor environment, and their histories are replayed by the
+            # tests; the sandbox would import them anew for every run (docs/adr/0005).
             workflow_runner=UnsandboxedWorkflowRunner(),
             max_concurrent_workflow_tasks=settings.max_concurrent_runs,
             max_concurrent_local_activities=settings.max_concurrent_steps,

@@ -16,7 +16,7 @@ replayed by the tests. Invariants:
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
@@ -36,6 +36,7 @@ from temporalio.exceptions import (
 with workflow.unsafe.imports_passed_through():
     from taskfactory.definitions import RUN_WORKFLOW, OpenChild, PlannedRetry, RunInput, RunProgress
     from taskfactory.envelope import ActivityRef, Failure
+    from taskfactory.intake.visibility import task_details_of, task_search_attributes
     from taskfactory.orchestrator.activities import RunActivities
     from taskfactory.orchestrator.context.activities import ContextActivities
     from taskfactory.orchestrator.failures import (
@@ -77,6 +78,7 @@ class RunActivityWorkflow:
         self._open: dict[str, asyncio.Task[TaskEnd]] = {}
         self._open_children: dict[str, OpenChild] = {}  # those that are known to have started
         self._ended: list[TaskEnd] = []
+        self._ends: Counter[str] = Counter()  # by status, since this execution began
         self._cancelling = False
         self._fetch: asyncio.Task[Failure | None] | None = None  # of the source whose turn it is
         self._defect: BaseException | None = None
@@ -176,6 +178,7 @@ class RunActivityWorkflow:
             await self._fill_window()
             if not self._open and (self._cancelling or not self._has_more()):
                 return
+            workflow.set_current_details(self._progress())
             await workflow.wait_condition(
                 lambda: bool(self._ended) or self._defect is not None or self._may_continue_as_new()
             )
@@ -186,6 +189,12 @@ class RunActivityWorkflow:
             elif self._may_continue_as_new():
                 # Nothing is awaited between the look at what ended and this: an end that came between would be lost.
                 self._continue_as_new()
+
+    def _progress(self) -> str:
+        """What Temporal's UI shows of a run that waits; asked for by a query, it leaves nothing in the history."""
+        ends = ", ".join(f"{number} {status}" for status, number in sorted(self._ends.items()))
+        more = ", more to start" if self._has_more() else ""
+        return f"Tasks open: {len(self._open)}{more}. Ended so far: {ends or 'none'}."
 
     def _has_more(self) -> bool:
         return bool(self._pending) or self._next_position is not None
@@ -222,6 +231,8 @@ class RunActivityWorkflow:
             self._defect = error
         else:
             self._ended.append(execution.result())
+        if execution.cancelled() or execution.exception() is None:
+            self._ends[self._ended[-1].status] += 1
 
     async def _execute(self, task: StoredTask) -> TaskEnd:
         try:
@@ -235,7 +246,7 @@ class RunActivityWorkflow:
             self._task_input(task),
             task_queue=task.queue,
             activity_id=task.task_id,
-            summary=task.name,
+            summary=_label(task),
             start_to_close_timeout=timedelta(seconds=task.timeout),
             schedule_to_close_timeout=_duration(task.schedule_to_close),
             heartbeat_timeout=_duration(task.heartbeat),
@@ -251,7 +262,9 @@ class RunActivityWorkflow:
                 self._task_input(task),
                 id=task.task_id,
                 task_queue=task.queue,
-                static_summary=f"{self._run.activity_name} / {task.name}",
+                static_summary=f"{self._run.activity_name} / {_label(task)}",
+                static_details=task_details_of(self._run, task.task_id),
+                search_attributes=task_search_attributes(self._run, task.name),
                 execution_timeout=timedelta(seconds=task.timeout),
                 retry_policy=_retry_policy(task.retry),
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -352,6 +365,11 @@ class RunActivityWorkflow:
             self._fetch.cancel()
         for execution in self._open.values():
             execution.cancel()
+
+
+def _label(task: StoredTask) -> str:
+    """`reserve[1]` for an element of `foreach`, as the commands show it."""
+    return task.name if task.index is None else f"{task.name}[{task.index}]"
 
 
 def _retry_policy(retry: PlannedRetry) -> RetryPolicy:

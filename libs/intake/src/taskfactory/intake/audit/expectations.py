@@ -20,7 +20,7 @@ from taskfactory.intake.decisions import (
     decision_of,
 )
 from taskfactory.intake.in_force import InForce
-from taskfactory.intake.reading import EventReader, ReadEvent
+from taskfactory.intake.reading import READING_REASONS, EventReader, ReadEvent
 from taskfactory.intake.records import Record
 from taskfactory.intake.unavailable import Unavailable
 from taskfactory.registry import claim_keys
@@ -114,6 +114,7 @@ class Expectations:
         for id_ in concerned:
             then = [expected.get(id_) for expected in decided] or [None]
             later = [] if read is None else self._later(read, id_, then, witness)
+            later += self._unread(id_, witness)
             entries.append(self._entry(record, _event(read), id_, [*then, *later]))
         return entries
 
@@ -162,6 +163,17 @@ class Expectations:
                 again = self._replayed(read, definition_id, letter.version)
                 found += [item for item in again if item.kind in {Expectation.START, Expectation.DEAD_LETTER}]
         return found
+
+    def _unread(self, definition_id: str, witness: Witness) -> list[Expected]:
+        """Letters of a replay that could not read the record, perhaps by another mapping or schema than ingress had."""
+        return [
+            Expected(Expectation.DEAD_LETTER, reason=letter.reason, later=True)
+            for letter in witness.letters
+            if letter.definition_id == definition_id
+            and letter.reason in READING_REASONS
+            and letter.version is not None
+            and self._versions.version(definition_id, letter.version) is not None
+        ]
 
     def _replayed(self, read: ReadEvent, definition_id: str, version: int, generation: int = 1) -> Collection[Expected]:
         registered = self._versions.version(definition_id, version)

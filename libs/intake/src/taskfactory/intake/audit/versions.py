@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import Final, Protocol
 
-from taskfactory.definitions import InvalidDefinitions, RegisteredDefinition
+from taskfactory.definitions import EventTrigger, InvalidDefinitions, RegisteredDefinition
 from taskfactory.intake.in_force import InForce
 from taskfactory.registry import DefinitionChanges, UnknownDefinition
 
@@ -81,8 +81,11 @@ class Versions:
         kept = [item for item in changes.in_force if self._concerns(item)]
         self.names |= {item.id: item.definition.name for item in kept}
         left = {item.id for item in changes.in_force} - {item.id for item in kept}
-        return replace(changes, in_force=kept, gone=[*changes.gone, *left])
+        # Of what shadow versions would have done nothing follows, so there is nothing to account for.
+        return replace(changes, in_force=kept, gone=[*changes.gone, *left], shadows=(), shadows_gone=())
 
     def _concerns(self, item: RegisteredDefinition) -> bool:
-        topics = item.definition.trigger.topics
-        return (topics is None or self._topic in topics) and self._only in {None, item.definition.name}
+        trigger = item.definition.trigger
+        if not isinstance(trigger, EventTrigger) or self._only not in {None, item.definition.name}:
+            return False
+        return trigger.topics is None or self._topic in trigger.topics

@@ -20,7 +20,7 @@ _ADVICE: Final = {
     ),
     "run_input_too_large": (
         "Let the producer send a smaller event that points at its data, and discard the letter; or raise "
-        "TASKFACTORY_MAX_RUN_INPUT_BYTES together with Temporal's own limit, and redrive"
+        "TASKFACTORY_MAX_RUN_INPUT_BYTES for ingress and for this command, and redrive"
     ),
     "refused_by_temporal": "The sentence above is Temporal's: mend what it names, then redrive the letter",
     "internal_error": "This is a fault of taskfactory's: report it with the sentence above. Redrive after an upgrade",

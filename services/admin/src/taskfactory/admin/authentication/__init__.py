@@ -1,0 +1,5 @@
+"""From a request's credentials to a principal."""
+
+from taskfactory.admin.authentication.authenticator import Authenticator, Unauthenticated
+
+__all__ = ["Authenticator", "Unauthenticated"]

@@ -1,0 +1,115 @@
+"""The OpenAPI document: what FastAPI knows, and what is the same for every operation.
+
+That is: how callers are known, who may call, and every problem that may be the answer.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request
+
+from taskfactory.admin.idempotency import IDEMPOTENCY_KEY
+from taskfactory.admin.problems import KINDS, MEDIA_TYPE, URN, ErrorModel, ProblemModel
+from taskfactory.admin.roles import EVERY_ROLE, Role, callers
+from taskfactory.admin.routing import ROLES, ApiRouter
+
+OF_EVERY_REQUEST: Final = (400, 401, 403, 422, 500, 503)
+OF_BODIES: Final = (413, 415)
+OF_PATHS: Final = (404,)
+OF_POSTS: Final = (409,)
+OF_CHANGES: Final = (404, 409, 412, 428)
+_SCHEMES: Final = {
+    "api_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, `tf_…`, in `Authorization: Bearer …`. `POST /v1/keys` makes one.",
+    },
+    "oidc_token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token of the OpenID Connect issuer that the installation trusts, in the same header.",
+    },
+}
+_KEY_PARAMETER: Final = {
+    "name": IDEMPOTENCY_KEY,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
+    "description": "Your own name for this request: sent again under it within 24 hours, it is answered from memory.",
+    "example": "6f1c0a52-3b5e-4f4e-9a55-0b9f0c6a2f10",
+}
+
+router = ApiRouter(prefix="", tag="document")
+
+
+@router.get("/openapi.json", roles=EVERY_ROLE - {Role.ASSIGNEE}, summary="This document")
+def openapi_document(request: Request) -> dict[str, Any]:
+    """The API's own description, OpenAPI 3.1."""
+    app = request.app
+    if app.openapi_schema is None:
+        app.openapi_schema = document(app)
+    found: dict[str, Any] = app.openapi_schema
+    return found
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The document of an app."""
+    described = get_openapi(title=app.title, summary=app.summary, version=app.version, routes=app.routes)
+    components = described.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    reference = "#/components/schemas/{model}"
+    schemas["Problem"] = ProblemModel.model_json_schema(ref_template=reference)
+    schemas["Problem"].pop("$defs", None)
+    schemas["ErrorModel"] = ErrorModel.model_json_schema(ref_template=reference)
+    components["securitySchemes"] = _SCHEMES
+    described["security"] = [{name: []} for name in _SCHEMES]
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            _complete(path, method, operation)
+    return described
+
+
+def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+    named = callers([Role(name) for name in operation[ROLES]])
+    operation[ROLES] = sorted(named)
+    may = "Roles: " + ", ".join(f"`{role}`" for role in sorted(named)) + "."
+    operation["description"] = "\n\n".join(filter(None, (operation.get("description"), may)))
+    if method == "post":
+        operation.setdefault("parameters", []).append(_KEY_PARAMETER)
+    responses = operation["responses"]
+    for status in sorted(_statuses(path, method, operation)):
+        responses[str(status)] = _problem_response(status)
+
+
+def _statuses(path: str, method: str, operation: dict[str, Any]) -> Iterable[int]:
+    found = set(OF_EVERY_REQUEST)
+    if "requestBody" in operation:
+        found.update(OF_BODIES)
+    if "{" in path:
+        found.update(OF_PATHS)
+    if method == "post":
+        found.update(OF_POSTS)
+    if method != "get":
+        found.update(OF_CHANGES)
+    return found
+
+
+def _problem_response(status: int) -> dict[str, Any]:
+    codes = [code for code, kind in KINDS.items() if kind.status == status]
+    example = {
+        "type": URN + codes[0],
+        "title": KINDS[codes[0]].title,
+        "status": status,
+        "detail": "What was found, what is allowed, what to do next.",
+        "instance": "/v1/…",
+        "request_id": "5b3a0c3f8a0f4a0f9a4de0a7b2d0c1e2",
+    }
+    return {
+        "description": "; ".join(KINDS[code].title for code in codes),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}},
+    }

@@ -1,0 +1,245 @@
+"""Temporal's schedules are made equal to the registry: at once on a change, at each pass, and by a slow sweep.
+
+One list per pass shows all schedules with their times, pause and note; only what differs there is described. Policies
+and actions are not listed, so a sweep describes every schedule in turn. Invariants:
+
+- A list may be old by seconds. It only raises suspicion: what is written follows from a description, or is a creation
+  that finds the schedule there already. So nothing is created twice or held to be deleted.
+- An update names the state that it is meant against. The server drops a late one silently, so an update counts as done
+  only when a later look finds it.
+- Whoever makes a schedule tick, new, resumed or re-timed, lets Temporal fire what it missed since the definition stands
+  so. Ticks that were decided about are known, so firing one again changes nothing.
+- Nothing is deleted but what an orchestrator with the same task queue made.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+from temporalio.api.schedule.v1 import ScheduleListEntry
+from temporalio.service import RPCError
+
+from taskfactory.definitions import schedule_id
+from taskfactory.orchestrator import metrics
+from taskfactory.orchestrator.schedules.shape import Desired, desired, differences, missed
+from taskfactory.orchestrator.schedules.temporal_schedules import Found, TemporalSchedules, action_input
+from taskfactory.registry import ScheduleChanges
+
+AT_ONCE: Final = 16
+"""Schedules that are looked at or written at the same time."""
+PASS_BUDGET: Final = 10.0
+"""Seconds after which a pass leaves the rest to the next one, so that leadership is looked at in between."""
+VISIBILITY_LAG: Final = 15.0
+"""Seconds for which a list is not believed about a schedule that was just written."""
+SWEEP_SECONDS: Final = 480.0
+"""Within so long every schedule is described once."""
+LONGEST_GAP: Final = timedelta(hours=1)
+"""What a schedule missed is fired from so far back; a backfill by hand reaches further."""
+PREFIX: Final = schedule_id("")
+
+log = structlog.get_logger("taskfactory.orchestrator")
+
+
+class States(Protocol):
+    """What is used of the registry's `ScheduleStates`."""
+
+    def changes(self, since: int | None) -> ScheduleChanges:
+        """What changed after a revision; with None, everything there is."""
+
+    def revision(self) -> int:
+        """Rises with every change."""
+
+
+class Ticks(Protocol):
+    """What is used of the registry's `TickStore`."""
+
+    def latest(self, activity_ids: Collection[str]) -> dict[str, datetime]:
+        """The newest tick that was decided about, by activity."""
+
+
+class ScheduleReconciler:
+    """One process at a time runs it (see `leader.py`); two do no harm."""
+
+    def __init__(
+        self,
+        states: States,
+        ticks: Ticks,
+        schedules: TemporalSchedules,
+        interval: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Nothing is read before `reconcile`.
+
+        Args:
+            states: the registry's view.
+            ticks: what was decided.
+            schedules: Temporal's.
+            interval: seconds between two passes over all schedules.
+            clock: seconds that never go back.
+        """
+        self._states = states
+        self._ticks = ticks
+        self._schedules = schedules
+        self._interval = interval
+        self._clock = clock
+        self._revision: int | None = None
+        self._desired: dict[str, Desired] = {}
+        self._unreadable: set[str] = set()
+        self._pending: set[str] = set()
+        """Ids of activities that changed, and whose schedules were not seen to since."""
+        self._checked: dict[str, float] = {}
+        """When a description last showed an activity's schedule to be as it should."""
+        self._written: dict[str, float] = {}
+        """When a schedule was last written or deleted, by its id."""
+        self._seen: set[str] = set()
+        """Ids of schedules that were there at some time."""
+        self._pass_due = 0.0
+
+    async def reconcile(self) -> None:
+        """See to what changed; when it is due, to everything.
+
+        Raises:
+            RPCError: Temporal did not answer; what is not done is tried again.
+            SQLAlchemyError: the same for the registry.
+        """
+        await self._refresh()
+        deadline = self._clock() + PASS_BUDGET
+        if self._clock() < self._pass_due:
+            await self._see_to(list(self._pending), deadline)
+            return
+        started = self._clock()
+        whole = await self._pass(deadline)
+        metrics.SCHEDULES_PASS_SECONDS.set(self._clock() - started)
+        self._pass_due = self._clock() + self._interval if whole else 0.0
+
+    async def _refresh(self) -> None:
+        if self._revision is not None and await asyncio.to_thread(self._states.revision) == self._revision:
+            return
+        changes = await asyncio.to_thread(self._states.changes, self._revision)
+        changed = {item.activity_id: desired(item, self._schedules.queue) for item in changes.scheduled}
+        before = self._desired
+        self._desired = {**before, **changed}
+        for gone in (*changes.unscheduled, *changes.unreadable):
+            self._desired.pop(gone, None)
+        self._unreadable = (self._unreadable - changed.keys() - {*changes.unscheduled}) | {*changes.unreadable}
+        if self._revision is not None:  # at first, the pass over everything sees to them
+            self._pending |= changed.keys() | (before.keys() & {*changes.unscheduled})
+        for activity_id in (*changed, *changes.unscheduled):
+            self._checked.pop(activity_id, None)
+        self._revision = changes.revision
+        states = [item.scheduled.state for item in self._desired.values()]
+        for state in ("enabled", "paused", "disabled"):
+            metrics.SCHEDULES.labels(state).set(states.count(state))
+
+    async def _pass(self, deadline: float) -> bool:
+        """Whether everything was seen to."""
+        listed = {entry.schedule_id: entry async for entry in self._schedules.listed()}
+        self._seen |= listed.keys()
+        now = self._clock()
+        suspects = {item.activity_id for item in self._desired.values() if self._is_suspect(item, listed, now)}
+        orphans = [schedule for schedule, entry in listed.items() if await self._is_orphan(entry, now)]
+        work = dict.fromkeys([*self._pending, *sorted(suspects), *self._stalest(listed)])
+        return await self._see_to(work, deadline) and await self._each(orphans, self._delete, deadline)
+
+    def _is_suspect(self, item: Desired, listed: Mapping[str, ScheduleListEntry], now: float) -> bool:
+        schedule = schedule_id(item.activity_id)
+        if self._was_just_written(schedule, now):
+            return False
+        entry = listed.get(schedule)
+        return entry is None or not item.looks_equal(entry.info)
+
+    async def _is_orphan(self, entry: ScheduleListEntry, now: float) -> bool:
+        activity_id = entry.schedule_id.removeprefix(PREFIX)
+        if not entry.schedule_id.startswith(PREFIX) or activity_id in self._desired or activity_id in self._unreadable:
+            return False
+        return not self._was_just_written(entry.schedule_id, now) and await self._schedules.is_ours(entry)
+
+    def _was_just_written(self, schedule: str, now: float) -> bool:
+        written = self._written.get(schedule)
+        return written is not None and now - written < VISIBILITY_LAG
+
+    def _stalest(self, listed: Mapping[str, ScheduleListEntry]) -> list[str]:
+        """Those that were not described for longest: as many as a pass takes to be round in time."""
+        there = [activity_id for activity_id in self._desired if schedule_id(activity_id) in listed]
+        count = math.ceil(len(there) * self._interval / SWEEP_SECONDS)
+        return sorted(there, key=lambda activity_id: self._checked.get(activity_id, 0.0))[:count]
+
+    async def _see_to(self, activity_ids: Iterable[str], deadline: float) -> bool:
+        return await self._each(activity_ids, self._repair, deadline)
+
+    async def _each(self, items: Iterable[str], work: Callable[[str], Awaitable[None]], deadline: float) -> bool:
+        """Do all, some at the same time, as far as the deadline reaches; whether it reached all.
+
+        Raises:
+            RPCError: the first that was raised, after all were tried.
+        """
+        waiting = iter(items)
+        failures: list[RPCError] = []
+
+        async def carry() -> None:
+            while self._clock() < deadline and (item := next(waiting, None)) is not None:
+                try:
+                    await work(item)
+                except RPCError as error:
+                    failures.append(error)
+                    metrics.SCHEDULES_REPAIRED.labels("failed").inc()
+                    log.warning("schedule_not_repaired", id=item, error=error.message, status=error.status.name)
+
+        await asyncio.gather(*(carry() for _ in range(AT_ONCE)))
+        if failures:
+            raise failures[0]
+        return next(waiting, None) is None
+
+    async def _repair(self, activity_id: str) -> None:
+        item = self._desired.get(activity_id)
+        if item is None:
+            if activity_id not in self._unreadable:
+                await self._delete(schedule_id(activity_id))
+        elif schedule_id(activity_id) in self._seen or not await self._create(item):
+            found = await self._schedules.find(activity_id)
+            if found is not None:
+                await self._update(item, found)
+            else:
+                await self._create(item)
+        self._pending.discard(activity_id)
+
+    async def _create(self, item: Desired) -> bool:
+        """Whether there was none."""
+        created = await self._schedules.create(item, await self._missed(item))
+        self._seen.add(schedule_id(item.activity_id))
+        if created:
+            self._note(item.activity_id, "created")
+            self._checked[item.activity_id] = self._clock()
+        return created
+
+    async def _update(self, item: Desired, found: Found) -> None:
+        differing = differences(item.schedule, found.schedule, found.input, action_input(item))
+        if not differing:
+            self._checked[item.activity_id] = self._clock()
+            return
+        begins = found.schedule.state.paused or "times" in differing
+        await self._schedules.update(item, found, await self._missed(item) if begins else None)
+        self._checked.pop(item.activity_id, None)
+        self._note(item.activity_id, "updated", differing)
+
+    async def _delete(self, schedule: str) -> None:
+        await self._schedules.delete(schedule)
+        self._note(schedule.removeprefix(PREFIX), "deleted")
+
+    async def _missed(self, item: Desired) -> tuple[datetime, datetime] | None:
+        """The time whose ticks are to be fired now that the schedule begins to tick."""
+        if not item.enabled:
+            return None
+        latest = await asyncio.to_thread(self._ticks.latest, [item.activity_id])
+        return missed(item.scheduled, latest.get(item.activity_id), datetime.now(UTC), LONGEST_GAP)
+
+    def _note(self, activity_id: str, action: str, differing: Collection[str] = ()) -> None:
+        self._written[schedule_id(activity_id)] = self._clock()
+        metrics.SCHEDULES_REPAIRED.labels(action).inc()
+        item = self._desired.get(activity_id)
+        name = item.scheduled.name if item else None
+        log.info("schedule_repaired", action=action, definition=name, id=activity_id, differing=list(differing))
