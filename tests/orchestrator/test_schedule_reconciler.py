@@ -73,6 +73,7 @@ class FakeSchedules:
     """Schedules that somebody edits between the next description and its update."""
 
     at_each_call: Callable[[], None] = lambda: None
+    at_each_list: Callable[[], None] = lambda: None
 
     def refresh(self) -> None:
         self.shown = {schedule: copy(kept) for schedule, (kept, _, _) in self.there.items()}
@@ -82,6 +83,7 @@ class FakeSchedules:
         self.there[schedule_id(activity_id)] = (copy(schedule), argument or before, token + 1)
 
     async def listed(self) -> AsyncIterator[ScheduleListEntry]:
+        self.at_each_list()
         if not self.lagging:
             self.refresh()
         for schedule, kept in self.shown.items():
@@ -265,6 +267,17 @@ async def test_what_a_pass_has_no_time_for_is_left_to_the_next() -> None:
     assert 0 < len(case.temporal.there) < 100
     for _ in range(10):
         await case.turn(1)
+    assert case.is_right()
+
+
+async def test_a_list_that_takes_longer_than_a_pass_may_keeps_nothing_from_being_done() -> None:
+    case = Case(*map(scheduled, range(10)))
+
+    def take_time() -> None:
+        case.now += 2 * PASS_BUDGET
+
+    case.temporal.at_each_list = take_time
+    await case.turn()
     assert case.is_right()
 
 

@@ -33,7 +33,7 @@ from taskfactory.registry import ScheduleChanges
 AT_ONCE: Final = 16
 """Schedules that are looked at or written at the same time."""
 PASS_BUDGET: Final = 10.0
-"""Seconds after which a pass leaves the rest to the next one, so that leadership is looked at in between."""
+"""Seconds, the list not included, after which a pass leaves the rest to the next one: leadership is looked at then."""
 VISIBILITY_LAG: Final = 15.0
 """Seconds for which a list is not believed about a schedule that was just written."""
 SWEEP_SECONDS: Final = 480.0
@@ -140,16 +140,16 @@ class ScheduleReconciler:
             return
         try:
             if started >= self._pass_due:
-                await self._see_to_all(started + PASS_BUDGET)
+                await self._see_to_all()
             else:
-                await self._each([partial(self._repair, each) for each in self._pending], started + PASS_BUDGET)
+                await self._each([partial(self._repair, each) for each in self._pending])
         except RPCError:
             self._not_before = self._clock() + self._interval / 2
             raise
 
-    async def _see_to_all(self, deadline: float) -> None:
+    async def _see_to_all(self) -> None:
         started = self._clock()
-        whole = await self._pass(deadline)
+        whole = await self._pass()
         took = self._clock() - started
         metrics.SCHEDULES_PASS_SECONDS.set(took)
         # Where listing takes seconds, Temporal is not asked to do it all the time.
@@ -174,7 +174,7 @@ class ScheduleReconciler:
         for state in ("enabled", "paused", "disabled"):
             metrics.SCHEDULES.labels(state).set(states.count(state))
 
-    async def _pass(self, deadline: float) -> bool:
+    async def _pass(self) -> bool:
         """Whether everything was seen to."""
         listed = {entry.schedule_id: entry async for entry in self._schedules.listed()}
         self._seen |= listed.keys()
@@ -183,7 +183,7 @@ class ScheduleReconciler:
         orphans = [schedule for schedule, entry in listed.items() if await self._is_orphan(entry, now)]
         work = dict.fromkeys([*self._pending, *sorted(suspects), *self._stalest(listed)])
         steps = [partial(self._delete, each) for each in orphans] + [partial(self._repair, each) for each in work]
-        return await self._each(steps, deadline)
+        return await self._each(steps)
 
     def _is_suspect(self, item: Desired, listed: Mapping[str, ScheduleListEntry], now: float) -> bool:
         schedule = schedule_id(item.activity_id)
@@ -208,8 +208,8 @@ class ScheduleReconciler:
         count = math.ceil(len(there) * self._interval / SWEEP_SECONDS)
         return sorted(there, key=lambda activity_id: self._checked.get(activity_id, 0.0))[:count]
 
-    async def _each(self, steps: Collection[Callable[[], Awaitable[None]]], deadline: float) -> bool:
-        """Do all, some at the same time, as far as the deadline reaches; whether it reached all.
+    async def _each(self, steps: Collection[Callable[[], Awaitable[None]]]) -> bool:
+        """Do all, some at the same time, as far as the budget reaches; whether it reached all.
 
         A step that fails keeps no other from being done, unless Temporal is away.
 
@@ -217,6 +217,7 @@ class ScheduleReconciler:
             RPCError: the first that was raised.
         """
         waiting = iter(steps)
+        deadline = self._clock() + PASS_BUDGET
         failures: list[RPCError] = []
 
         def goes_on() -> bool:
