@@ -14,7 +14,7 @@ and `Calendar.following` takes the same steps; these are its rules:
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Final
@@ -62,6 +62,10 @@ class Calendar:
             and reading.minute in self.minutes
             and reading.second in self.seconds
         )
+
+    def covers(self, other: "Calendar") -> bool:
+        """Whether every reading of another calendar belongs to this one too."""
+        return all(getattr(other, field.name) <= getattr(self, field.name) for field in fields(self))
 
     def readings(self, after: int, until: int) -> Iterator[int]:
         """Local times that fit, in order, as seconds since the local epoch; later than `after`, at most `until`."""
