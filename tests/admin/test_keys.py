@@ -1,7 +1,6 @@
 """API keys: shown once, kept as a digest, ended at once."""
 
-import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -12,7 +11,6 @@ from sqlalchemy import Engine, text
 from taskfactory.admin.settings import AdminSettings
 from taskfactory.registry import ApiKeys, NameTaken, UnknownKeys, WantedKey
 from taskfactory.registry.api_keys import KEY_FORM
-from taskfactory.runtime.logs import configure_logs
 from tests.admin.conftest import client_of, served
 
 
@@ -123,28 +121,20 @@ def test_a_name_stands_for_one_key_at_a_time(keys: ApiKeys, name: str) -> None:
 
 
 async def test_neither_log_nor_answers_show_a_secret(
-    app: FastAPI, keys: ApiKeys, name: str, capsys: pytest.CaptureFixture[str]
+    app: FastAPI, keys: ApiKeys, name: str, log: Callable[[], str]
 ) -> None:
     (issued,) = keys.issue([WantedKey(name, frozenset({"operator"}))], "tester")
-    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-    configure_logs("json", "debug")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # this test's own client
-    try:
-        async with client_of(app, issued.token) as client:
-            made = await client.post("/v1/keys", json={"name": f"{name}-2", "roles": ["viewer"], "reason": "hush"})
-            shown = [
-                await client.get("/v1/me", params={"key": issued.token}),
-                await client.get("/v1/keys"),
-                await client.get("/openapi.json"),
-            ]
-        async with client_of(app, issued.token[:-1]) as client:
-            shown.append(await client.get("/v1/me"))
-    finally:
-        logging.getLogger().handlers[:] = handlers
-        logging.getLogger().setLevel(level)
-        logging.getLogger("httpx").setLevel(logging.NOTSET)
-    log = capsys.readouterr().err
-    assert log.count('"event": "request"') == 5
+    async with client_of(app, issued.token) as client:
+        made = await client.post("/v1/keys", json={"name": f"{name}-2", "roles": ["viewer"], "reason": "hush"})
+        shown = [
+            await client.get("/v1/me", params={"key": issued.token}),
+            await client.get("/v1/keys"),
+            await client.get("/openapi.json"),
+        ]
+    async with client_of(app, issued.token[:-1]) as client:
+        shown.append(await client.get("/v1/me"))
+    logged = log()
+    assert logged.count('"event": "request"') == 5
     for secret in (issued.token[12:40], made.json()["key"][12:40]):
-        assert secret not in log
+        assert secret not in logged
         assert all(secret not in answer.text for answer in shown)

@@ -29,6 +29,7 @@ from taskfactory.admin.routers import (
     me,
     runs,
     schedules,
+    shadow,
     tasks,
     versions,
 )
@@ -43,6 +44,7 @@ ROUTERS: Final[Sequence[ApiRouter]] = (
     definitions.router,
     lifecycle.router,
     versions.router,
+    shadow.router,
     apply.router,
     mappings.router,
     keys.router,

@@ -15,11 +15,10 @@ from taskfactory.admin.problems import KINDS, MEDIA_TYPE, URN, ErrorModel, Probl
 from taskfactory.admin.roles import EVERY_ROLE, Role, callers
 from taskfactory.admin.routing import ROLES, ApiRouter
 
-OF_EVERY_REQUEST: Final = (400, 401, 403, 422, 500, 503)
+OF_EVERY_REQUEST: Final = (400, 401, 403, 404, 422, 500, 503)
 OF_BODIES: Final = (413, 415)
-OF_PATHS: Final = (404,)
 OF_POSTS: Final = (409,)
-OF_CHANGES: Final = (404, 409, 412, 428)
+OF_CHANGES: Final = (409, 412, 428)
 _SCHEMES: Final = {
     "api_key": {
         "type": "http",
@@ -68,13 +67,13 @@ def document(app: FastAPI) -> dict[str, Any]:
     schemas["ErrorModel"] = ErrorModel.model_json_schema(ref_template=reference)
     components["securitySchemes"] = _SCHEMES
     described["security"] = [{name: []} for name in _SCHEMES]
-    for path, operations in described["paths"].items():
+    for operations in described["paths"].values():
         for method, operation in operations.items():
-            _complete(path, method, operation)
+            _complete(method, operation)
     return described
 
 
-def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+def _complete(method: str, operation: dict[str, Any]) -> None:
     named = callers([Role(name) for name in operation[ROLES]])
     operation[ROLES] = sorted(named)
     may = "Roles: " + ", ".join(f"`{role}`" for role in sorted(named)) + "."
@@ -82,16 +81,14 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     if method == "post":
         operation.setdefault("parameters", []).append(_KEY_PARAMETER)
     responses = operation["responses"]
-    for status in sorted(_statuses(path, method, operation)):
+    for status in sorted(_statuses(method, operation)):
         responses[str(status)] = _problem_response(status)
 
 
-def _statuses(path: str, method: str, operation: dict[str, Any]) -> Iterable[int]:
+def _statuses(method: str, operation: dict[str, Any]) -> Iterable[int]:
     found = set(OF_EVERY_REQUEST)
     if "requestBody" in operation:
         found.update(OF_BODIES)
-    if "{" in path:
-        found.update(OF_PATHS)
     if method == "post":
         found.update(OF_POSTS)
     if method != "get":

@@ -45,7 +45,8 @@ EVENT: Final[dict[str, Any]] = {
     "type": "com.shop.stock.low",
     "data": {"sku": "lamp-red"},
 }
-Topic = Annotated[str, Field(min_length=1, max_length=249)]
+Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+"""What Kafka allows; with another name its client says that the broker is no help."""
 Partition = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Offset = Annotated[int, Field(ge=0, le=2**63 - 2)]
 
@@ -143,7 +144,7 @@ async def show_lineage_of_event(
     services: Using,
     event_source: Annotated[str | None, Query(max_length=2000)] = None,
     event_id: Annotated[str | None, Query(max_length=2000)] = None,
-    topic: Annotated[str | None, Query(min_length=1, max_length=249)] = None,
+    topic: Annotated[Topic | None, Query()] = None,
     partition: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
     offset: Annotated[int | None, Query(ge=0, le=2**63 - 2)] = None,
 ) -> LineageModel:
