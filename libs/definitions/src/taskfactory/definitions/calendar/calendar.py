@@ -6,8 +6,8 @@ and `Calendar.following` takes the same steps; these are its rules:
 - The hours of a day are gone through by their numbers, a removed one included. A time whose hour the clock never shows
   is passed over; where the clock is put forward by less than an hour, the time stands for a later minute of that hour.
 - When a matching hour is used up and the next one by number begins more than an hour later, the server takes the hour
-  for repeated and goes through it once more, an hour later. West of Greenwich that is the repeated hour. East of it the
-  hour *before* the repeated one is gone through twice, and what follows within the repeated hour is not seen.
+  for repeated and goes through it once more, an hour later. West of Greenwich that is the repeated hour. At it and east
+  of it the hour *before* the repeated one is gone through twice, and what follows in the repeated hour is not seen.
 - A search that begins within an hour that the clock shows for the second time finds times an hour later than they are.
 - The day of the week is that of the instant that a reading stands for. Where midnight is removed, it may be another.
 """
