@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from taskfactory.definitions import RunInput
+from taskfactory.definitions import ContextValue, RenderedRun, RunInput
 from taskfactory.registry import RunEnd, RunStore, TaskEnd
 from tests.registry.samples import one_task, owner, planned_task, run_input
 
@@ -136,3 +136,20 @@ async def test_a_lineage_names_outcomes_with_their_topics(api: httpx.AsyncClient
 async def test_a_text_that_the_database_refuses_is_bad_input(api: httpx.AsyncClient) -> None:
     answer = await api.get("/v1/runs", params={"definition": "a\0b"})
     assert answer.status_code == 422
+
+
+async def test_a_context_is_shown_without_its_secrets(api: httpx.AsyncClient, store: RunStore) -> None:
+    run = run_input(f"event-{uuid4()}", activity_id=str(uuid4()))
+    value = {"name": "Ada \ud800", "token": "open-sesame"}
+    context = ContextValue(name="customer", position=0, type="static", secret=("token",), value=value)
+    store.plan([run], owner(), lambda run: RenderedRun(one_task(run), [context]))
+    [shown] = (await api.get(f"/v1/runs/{run.run_id}/context")).json()["items"]
+    assert shown | {"at": ""} == {
+        "name": "customer",
+        "type": "static",
+        "state": "given",
+        "value": {"name": "Ada \ud800", "token": "********"},
+        "error": None,
+        "at": "",
+    }
+    assert (await api.get("/v1/runs/activity-never/context")).status_code == 404

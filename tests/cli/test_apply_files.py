@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from taskfactory.cli.apply import read_documents
+from taskfactory.cli.documents import read_documents
 from taskfactory.cli.errors import BadInput
 from taskfactory.cli.main import app
 
@@ -62,7 +62,9 @@ def test_every_error_of_every_file_is_listed_with_its_place(tmp_path: Path) -> N
 
 def test_one_name_in_two_files_is_an_error(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a.yaml", "same"), write(tmp_path / "b.yaml", "same")
-    assert refused(first, second) == (f"{second}: the name 'same' is taken by {first}; names are unique",)
+    assert refused(first, second) == (
+        f"{second}: name: found 'same', which {first} has too; each name stands for one document",
+    )
 
 
 MAPPING = """\
@@ -87,7 +89,9 @@ def test_one_topic_in_two_files_is_an_error(tmp_path: Path) -> None:
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
     for file in (first, second):
         file.write_text(MAPPING)
-    assert refused(first, second) == (f"{second}: the topic 'rows' is taken by {first}; topics are unique",)
+    assert refused(first, second) == (
+        f"{second}: topic: found 'rows', which {first} has too; each topic stands for one document",
+    )
 
 
 def test_nothing_to_apply_is_an_error(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from taskfactory.cli.dedupe import generations_table, key_from
 from taskfactory.cli.errors import BadInput
 from taskfactory.cli.main import app
-from taskfactory.cli.runs import reruns_table, summary
+from taskfactory.cli.reruns import reruns_table, summary
 from taskfactory.definitions import DedupeKey
 from taskfactory.envelope import Trigger
 from taskfactory.intake import Rerun
@@ -53,7 +53,7 @@ def test_a_key_that_is_no_json_is_bad_input(value: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "say which runs: --failed (with --since, --until, --definition), or --run ID"),
+        ([], "say which runs: RUN... by id, or --failed (with --since, --until, --definition), or --run ID"),
         (["--failed", "--since", "soon"], "--since: found 'soon'; allowed are a duration back from now such as 2h"),
         (["--failed", "--until", "2026-01-01"], "--until: found '2026-01-01'; allowed are "),
         (["--failed", "--rate", "0"], "--rate: found '0'; allowed is a number per second above 0"),

@@ -34,7 +34,8 @@ def test_a_documented_command_is_understood(page: str, line: str) -> None:
     command = context.command
     if isinstance(command, typer.core.TyperGroup):
         # Parsing a group leaves the subcommand's own words to be parsed by the subcommand.
-        subcommand, *arguments = arguments
+        named: list[str] = context._protected_args
+        subcommand, *arguments = named + context.args
         command.commands[subcommand].make_context(subcommand, arguments)
 
 

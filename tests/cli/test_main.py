@@ -69,11 +69,21 @@ def test_a_wrong_setting_is_told_by_its_variable() -> None:
 
 def test_an_unreachable_database_is_a_sentence_with_a_hint_and_no_password() -> None:
     variable = {"TASKFACTORY_DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/x"}
-    shown = runner.invoke(app, ["get", "runs"], env=variable)
+    shown = runner.invoke(app, ["dedupe", "show", "-D", "x", "-k", "a", "-k", "b"], env=variable)
     assert shown.exit_code == 1
     assert shown.stderr.startswith("PostgreSQL at postgresql://u:********@127.0.0.1:1/x could not be used: ")
     assert "Start it (`taskfactory dev up`)" in shown.stderr
     assert "hidden" not in shown.stderr
+
+
+def test_a_command_whose_api_is_in_its_own_process_tells_of_an_unreachable_database_too() -> None:
+    variable = {"TASKFACTORY_DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/x"}
+    shown = runner.invoke(app, ["audit", "trail"], env=variable)
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("PostgreSQL does not answer.")
+    assert "Start it (`taskfactory dev up`)" in shown.stderr
+    assert "hidden" not in shown.stderr
+    assert not shown.stdout
 
 
 def test_an_unreachable_kafka_is_a_sentence_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +132,7 @@ def test_an_unknown_kafka_property_is_bad_input() -> None:
     assert shown.stderr == 'TASKFACTORY_KAFKA_CONFIG__…: No such configuration property: "no.such"\n'
 
 
-@pytest.mark.parametrize("command", [["audit"], ["dlq", "redrive"]])
+@pytest.mark.parametrize("command", [["audit", "records"], ["dlq", "redrive"]])
 def test_help_is_wrapped_for_the_terminal_and_not_for_the_editor(command: list[str]) -> None:
     shown = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).stdout
     prose = [line.strip() for line in shown.partition("╭")[0].splitlines()]

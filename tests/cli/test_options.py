@@ -16,8 +16,9 @@ from taskfactory.cli.alike import did_you_mean
 from taskfactory.cli.consent import FEW, require_consent
 from taskfactory.cli.errors import BadInput
 from taskfactory.cli.main import OWN_COMMANDS, app
-from taskfactory.cli.options import between, moments, per_second
+from taskfactory.cli.options import moments, per_second
 from taskfactory.cli.plugins import resolve
+from taskfactory.cli.topic_options import between
 from taskfactory.intake import AtOffset, AtTime, Latest
 
 DEFINITIONS = Path(__file__).parents[2] / "examples" / "shop" / "definitions"

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from taskfactory.cli.errors import BadInput
 from taskfactory.cli.main import app
-from taskfactory.cli.options import between
+from taskfactory.cli.topic_options import between
 from taskfactory.intake.positions import AtOffset, AtTime
 
 REFUSED = "the range ends before it begins, so nothing is in it; exchange them"

@@ -93,7 +93,7 @@ def test_an_unknown_name_is_found_before_any_event_comes() -> None:
 
 
 def test_an_expression_cannot_be_longer_than_its_limit() -> None:
-    with pytest.raises(CompileError, match="found 10001 characters; an expression has at most 10000"):
+    with pytest.raises(CompileError, match="found 10001 characters; allowed are at most 10000 in an expression"):
         compile_expression("1" * 10_001, EVENT_ONLY)
 
 

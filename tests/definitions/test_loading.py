@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from taskfactory.definitions import InvalidDefinitions, load_definitions, parse_definition, trusted_definition
+from taskfactory.definitions import (
+    DocumentLimits,
+    InvalidDefinitions,
+    load_definitions,
+    load_documents,
+    parse_definition,
+    trusted_definition,
+)
 from taskfactory.definitions.durations import InvalidDuration, parse_duration
 from tests.definitions.samples import activity, document
 
@@ -159,13 +166,19 @@ def test_errors_carry_their_fields() -> None:
         ({"tasks": [{"name": "a"}]}, "tasks[0].type: this field is required; allowed here are 'activity', 'workflow'"),
         (
             {"dedupe": {"key": "event"}},
-            "dedupe.key: found 'event'; allowed here are 'event_id', 'subject', {expression: <CEL>}",
+            (
+                "dedupe.key: found 'event'; did you mean 'event_id'? "
+                "allowed here are 'event_id', 'subject', {expression: <CEL>}"
+            ),
         ),
         (
             {"dedupe": {"key": {"expresion": "event.id"}}},
             "dedupe.key.expression: this field is required",
         ),
-        ({"outcomes": {"of": ["tasks"]}}, "outcomes.of[0]: found 'tasks'; allowed here are 'task', 'run'"),
+        (
+            {"outcomes": {"of": ["tasks"]}},
+            "outcomes.of[0]: found 'tasks'; did you mean 'task'? allowed here are 'task', 'run'",
+        ),
         (
             {"outcomes": {"topic": "a b"}},
             "outcomes.topic: found 'a b'; allowed are letters, digits, dots, underscores and hyphens",
@@ -302,8 +315,8 @@ def test_names_are_visible_from_where_they_are_declared() -> None:
         ),
         ("a: *nope", "shop.yaml:1:4: this is not YAML: found undefined alias 'nope'"),
         ("a: \x01", "shop.yaml:1:1: this is not YAML: unacceptable character #x0001"),
-        ("[" * 1_000, "shop.yaml:1:1: the text is nested deeper than 50 levels"),
-        ("a: &x [*x]", "shop.yaml:1:4: a: aliases or nesting go beyond 50000 values or 50 levels"),
+        ("[" * 1_000, "shop.yaml:1:1: found deeper nesting than can be read; allowed are at most 50 levels"),
+        ("a: &x [*x]", "shop.yaml:1:4: a: found 51 levels; allowed are at most 50 levels (TASKFACTORY_MAX_YAML_DEPTH)"),
         (GOOD + "name: again\n", "shop.yaml:7:1: name: found the key 'name' again; the first is in line 3"),
         (GOOD + "5: x\n", "shop.yaml:7:1: found 5 as a key; keys are text, put it in quotes"),
         (GOOD + "<<: {enabled: true}\n", 'shop.yaml:7:1: ["<<"]: found the merge key <<; write the fields out instead'),
@@ -327,7 +340,30 @@ def test_what_is_not_json_said_in_yaml_is_refused(text: str, sentence: str) -> N
 def test_aliases_cannot_unfold_into_more_than_memory_holds() -> None:
     lines = ["l0: &l0 [1, 2, 3, 4, 5, 6, 7, 8, 9]"]
     lines += [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 12)]
-    assert any("aliases or nesting go beyond 50000 values" in error for error in errors("\n".join(lines)))
+    assert any(
+        "found more than 50000 values, aliases written out; allowed are at most 50000" in error
+        for error in errors("\n".join(lines))
+    )
+
+
+def limited(text: str, **limits: int) -> list[str]:
+    with pytest.raises(InvalidDefinitions) as refused:
+        load_documents(text, "shop.yaml", DocumentLimits(**limits))
+    return [str(error) for error in refused.value.errors]
+
+
+def test_limits_of_documents_are_told_with_what_was_found_and_the_setting() -> None:
+    second = GOOD.replace("name: order", "name: second")
+    text = f"{GOOD}---\n{second}"
+    assert len(load_documents(text, "shop.yaml", DocumentLimits(documents=2)).definitions) == 2
+    assert limited(text, documents=1) == [
+        "shop.yaml:8:1: found more than 1 documents; allowed are at most 1 at once (TASKFACTORY_MAX_DOCUMENTS)"
+    ]
+    assert (
+        "found more than 5 values, aliases written out; allowed are at most 5 (TASKFACTORY_MAX_YAML_VALUES)"
+        in (limited(GOOD, values=5)[0])
+    )
+    assert "found 3 levels; allowed are at most 2 levels (TASKFACTORY_MAX_YAML_DEPTH)" in limited(GOOD, depth=2)[0]
 
 
 def test_aliases_are_written_out() -> None:

@@ -6,17 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskfactory.definitions import PlannedRetry, PlannedTask, RenderFailed, render_tasks
+from taskfactory.definitions import PlannedRetry, PlannedTask, RenderFailed, RunLimits, render_tasks
 from tests.definitions.samples import EVENT, activity, definition
 
-
-def render(event: dict[str, Any] = EVENT, max_tasks: int = 10_000, **fields: Any) -> list[PlannedTask]:
-    return render_tasks(definition(**fields), event, run_id="run-1", max_tasks=max_tasks)
+LIMITS = RunLimits()
 
 
-def failure(event: dict[str, Any] = EVENT, max_tasks: int = 10_000, **fields: Any) -> RenderFailed:
+def render(event: dict[str, Any] = EVENT, limits: RunLimits = LIMITS, **fields: Any) -> list[PlannedTask]:
+    return render_tasks(definition(**fields), event, run_id="run-1", limits=limits)
+
+
+def failure(event: dict[str, Any] = EVENT, limits: RunLimits = LIMITS, **fields: Any) -> RenderFailed:
     with pytest.raises(RenderFailed) as caught:
-        render(event, max_tasks, **fields)
+        render(event, limits, **fields)
     return caught.value
 
 
@@ -139,10 +141,20 @@ def test_a_failure_names_its_template(fields: dict[str, Any], code: str, path: s
 
 def test_a_run_cannot_have_more_tasks_than_the_limit() -> None:
     tasks = [activity(), activity("each", foreach="event.data.items")]
-    assert len(render(max_tasks=3, tasks=tasks)) == 3
-    error = failure(max_tasks=2, tasks=tasks)
+    assert len(render(limits=RunLimits(tasks=3), tasks=tasks)) == 3
+    error = failure(limits=RunLimits(tasks=2), tasks=tasks)
     assert (error.code, error.path) == ("too_many_tasks", "tasks[1]")
-    assert error.message == "found more than 2 tasks, the most that one run may have"
+    assert error.message == (
+        "found 3 tasks up to here; allowed are at most 2 in one run (TASKFACTORY_MAX_TASKS_PER_RUN)"
+    )
+
+
+def test_one_foreach_cannot_give_more_elements_than_the_limit() -> None:
+    tasks = [activity("each", foreach="event.data.items")]
+    assert len(render(limits=RunLimits(elements=2), tasks=tasks)) == 2
+    error = failure(limits=RunLimits(elements=1), tasks=tasks)
+    assert (error.code, error.path) == ("too_many_tasks", "tasks[0].foreach")
+    assert error.message == "found a list of 2; allowed are at most 1 (TASKFACTORY_MAX_FOREACH_ELEMENTS)"
 
 
 def test_what_does_not_depend_on_the_element_is_not_evaluated_against_a_converted_event_again() -> None:

@@ -59,7 +59,9 @@ def history(platform: Platform, run_id: str) -> WorkflowHistory:
     return asyncio.run(fetched())
 
 
-def test_an_event_params_and_results_of_megabytes_come_through_whole(platform: Platform) -> None:
+def test_an_event_params_and_results_of_megabytes_come_through_whole(
+    platform: Platform, record_property: Callable[[str, object], None]
+) -> None:
     platform.apply(LARGE)
     platform.start("run")
     platform.start("worker", "--module", "tests.e2e.option_handlers", "--queue", platform.queue)
@@ -77,6 +79,8 @@ def test_an_event_params_and_results_of_megabytes_come_through_whole(platform: P
     assert sum(happened.ByteSize() for happened in recorded.events) < 50_000
     assert platform.scalar("SELECT max(octet_length(body)) FROM payloads") > 5 * MB
     asyncio.run(_replay(platform, recorded))
+    record_property("payloads", platform.query("SELECT count(*), sum(octet_length(body)) FROM payloads"))
+    record_property("on disk", platform.scalar("SELECT pg_total_relation_size('payloads')"))
 
 
 async def _replay(platform: Platform, recorded: WorkflowHistory) -> None:

@@ -8,6 +8,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
+from taskfactory.orchestrator.schedules.workflow import ScheduledTickWorkflow
 from taskfactory.orchestrator.workflow import RunActivityWorkflow
 
 HISTORIES = sorted(Path(__file__).parent.glob("*.json*"))
@@ -20,7 +21,7 @@ def read(file: Path) -> str:
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.name.partition(".")[0])
 async def test_a_recorded_run_replays(file: Path) -> None:
     replayer = Replayer(
-        workflows=[RunActivityWorkflow],
+        workflows=[RunActivityWorkflow, ScheduledTickWorkflow],
         workflow_runner=UnsandboxedWorkflowRunner(),
         data_converter=pydantic_data_converter,
     )
@@ -40,4 +41,7 @@ def test_there_is_a_history_for_every_path() -> None:
         "reset-2",
         "continues-as-new",
         "continues-as-new-2",
+        "tick-starts",
+        "tick-waits",
+        "tick-skipped",
     }

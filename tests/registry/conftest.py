@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from taskfactory.registry import DefinitionStore, RunStore, migrate, open_engine
+from taskfactory.registry import DefinitionStore, RunReader, RunStore, migrate, open_engine
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +29,11 @@ def fresh_engine(stack: Any) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def store(engine: Engine) -> RunStore:
     return RunStore(engine)
+
+
+@pytest.fixture(scope="session")
+def reader(engine: Engine) -> RunReader:
+    return RunReader(engine)
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from taskfactory.definitions import parse_mapping
+from taskfactory.definitions import TopicMapping, parse_mapping
 from taskfactory.registry import (
     Applied,
     DefinitionStore,
     DuplicateNames,
     NoShadow,
+    NoShadowMappings,
     UnknownNames,
     UnknownVersion,
     VersionConflict,
@@ -285,11 +286,8 @@ def test_the_audit_trail_tells_of_every_change_and_of_nothing_else(
     assert lines[1].entry.detail["before"] == {"version": 1, "state": "enabled"}
 
 
-def test_a_mapping_is_removed_and_told_of_together_with_the_rest(
-    definitions: DefinitionStore, name: str, trail: Callable[[str], list[AuditLine]]
-) -> None:
-    topic = f"topic-{name}"
-    mapping = parse_mapping(
+def mapping_of(topic: str) -> TopicMapping:
+    return parse_mapping(
         {
             "apiVersion": "taskfactory/v1",
             "kind": "TopicMapping",
@@ -299,6 +297,27 @@ def test_a_mapping_is_removed_and_told_of_together_with_the_rest(
             "type": "'order.placed'",
         }
     )
+
+
+def test_a_mapping_does_not_come_into_force_together_with_shadow_versions(
+    definitions: DefinitionStore, name: str
+) -> None:
+    topic = f"topic-{name}"
+    for change in ({"mappings": [mapping_of(topic)]}, {"remove_topics": [topic]}):
+        if "remove_topics" in change:
+            definitions.apply([], "ann", [mapping_of(topic)])
+        with pytest.raises(NoShadowMappings, match=topic):
+            definitions.apply([definition(name)], "ann", shadow=True, **change)
+        assert definitions.list(name) == []
+    definitions.apply([definition(name)], "ann", [mapping_of(topic)], shadow=True)
+    assert definitions.get(name).shadow_version == 1
+
+
+def test_a_mapping_is_removed_and_told_of_together_with_the_rest(
+    definitions: DefinitionStore, name: str, trail: Callable[[str], list[AuditLine]]
+) -> None:
+    topic = f"topic-{name}"
+    mapping = mapping_of(topic)
     definitions.apply([], "ann", [mapping])
     (removed,) = definitions.apply([], "bob", remove_topics=[topic], reason="moved")
     assert (removed.name, removed.action, removed.kind) == (topic, "deleted", "TopicMapping")

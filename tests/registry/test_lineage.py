@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from taskfactory.definitions import PlannedTask, RunInput, event_identity, outcome_id, task_id
 from taskfactory.envelope import Trigger
-from taskfactory.registry import LineageBounds, RunEnd, RunStore, TaskEnd
+from taskfactory.registry import LineageBounds, RunEnd, RunReader, RunStore, TaskEnd
 from taskfactory.registry.lineage import Cause, cause_of
 from tests.registry.samples import owner, planned_task, run_input
 
@@ -46,13 +46,13 @@ def reaction(store: RunStore, activity_id: str, name: str, to: RunInput, task: s
     )
 
 
-def test_a_lineage_reaches_over_outcomes_both_ways(store: RunStore, activity_id: str) -> None:
+def test_a_lineage_reaches_over_outcomes_both_ways(store: RunStore, reader: RunReader, activity_id: str) -> None:
     first = completed(store, activity_id, "first", "/shop", f"e-{uuid4()}")
     second = reaction(store, activity_id, "second", first)
     third = reaction(store, activity_id, "third", second, task=None)
     elsewhere = reaction(store, activity_id, "elsewhere", first, task="second")
 
-    found = store.lineage_of_run(second.run_id)
+    found = reader.lineage_of_run(second.run_id)
     assert found is not None
     assert [(run.run_id, run.distance) for run in found.runs] == [
         (first.run_id, -1),
@@ -73,7 +73,7 @@ def test_a_lineage_reaches_over_outcomes_both_ways(store: RunStore, activity_id:
         outcome_id(task_id(second.run_id, name), "completed") for name in ("first", "second")
     ]
 
-    of_event = store.lineage_of_event(first.trigger.source, first.trigger.id)
+    of_event = reader.lineage_of_event(first.trigger.source, first.trigger.id)
     assert {run.run_id: run.distance for run in of_event.runs} == {
         first.run_id: 0,
         second.run_id: 1,
@@ -83,14 +83,16 @@ def test_a_lineage_reaches_over_outcomes_both_ways(store: RunStore, activity_id:
     assert of_event.runs[0].caused_by is None
 
 
-def test_a_lineage_beyond_its_bounds_says_that_it_is_not_complete(store: RunStore, activity_id: str) -> None:
+def test_a_lineage_beyond_its_bounds_says_that_it_is_not_complete(
+    store: RunStore, reader: RunReader, activity_id: str
+) -> None:
     runs = [completed(store, activity_id, "n0", "/shop", f"e-{uuid4()}")]
     for number in range(1, 5):
         runs.append(reaction(store, activity_id, f"n{number}", runs[-1]))
     middle = runs[2].run_id
 
     def within(**bounds: int) -> tuple[list[str], bool]:
-        found = store.lineage_of_run(middle, LineageBounds(**bounds))
+        found = reader.lineage_of_run(middle, LineageBounds(**bounds))
         assert found is not None
         return [run.activity_name for run in found.runs], found.complete
 
@@ -102,18 +104,20 @@ def test_a_lineage_beyond_its_bounds_says_that_it_is_not_complete(store: RunStor
     assert within(tasks=1)[1] is False
 
 
-def test_a_run_that_led_here_and_is_gone_is_named(store: RunStore, activity_id: str, engine: Engine) -> None:
+def test_a_run_that_led_here_and_is_gone_is_named(
+    store: RunStore, reader: RunReader, activity_id: str, engine: Engine
+) -> None:
     first = completed(store, activity_id, "first", "/shop", f"e-{uuid4()}")
     second = reaction(store, activity_id, "second", first)
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM activity_runs WHERE run_id = :run_id"), {"run_id": first.run_id})
-    found = store.lineage_of_run(second.run_id)
+    found = reader.lineage_of_run(second.run_id)
     assert found is not None
     assert ([run.run_id for run in found.runs], found.gone) == ([second.run_id], [first.run_id])
 
 
 def test_an_event_that_claims_to_be_an_outcome_of_its_own_run_ends_the_search(
-    store: RunStore, activity_id: str, engine: Engine
+    store: RunStore, reader: RunReader, activity_id: str, engine: Engine
 ) -> None:
     run = completed(store, activity_id, "ring", "/shop", f"e-{uuid4()}")
     other = reaction(store, activity_id, "ring-2", run, task=None)
@@ -126,7 +130,7 @@ def test_an_event_that_claims_to_be_an_outcome_of_its_own_run_ends_the_search(
                     WHERE run_id = :run_id"""),
             {"trigger": forged.model_dump_json(), "digest": digest(forged), "run_id": run.run_id},
         )
-    found = store.lineage_of_run(run.run_id)
+    found = reader.lineage_of_run(run.run_id)
     assert found is not None
     assert sorted(run.activity_name for run in found.runs) == ["ring", "ring-2"]
     assert found.complete
@@ -137,7 +141,7 @@ def digest(trigger: Trigger) -> bytes:
 
 
 def test_a_definition_that_publishes_no_ends_of_tasks_has_outcomes_of_runs_only(
-    store: RunStore, activity_id: str, engine: Engine
+    store: RunStore, reader: RunReader, activity_id: str, engine: Engine
 ) -> None:
     run = completed(store, activity_id, "quiet", "/shop", f"e-{uuid4()}")
     with engine.begin() as connection:
@@ -145,22 +149,22 @@ def test_a_definition_that_publishes_no_ends_of_tasks_has_outcomes_of_runs_only(
             text('UPDATE activity_runs SET outcomes = \'{"topic": "mine", "of": ["run"]}\' WHERE run_id = :run_id'),
             {"run_id": run.run_id},
         )
-    found = store.lineage_of_run(run.run_id)
+    found = reader.lineage_of_run(run.run_id)
     assert found is not None
     assert [task.outcome for task in found.runs[0].tasks] == [None, None]
     assert found.runs[0].outcome is not None
     assert found.runs[0].outcome.topic == "mine"
 
 
-def test_what_is_not_there_has_no_lineage(store: RunStore) -> None:
-    assert store.lineage_of_run("activity-never") is None
-    assert store.lineage_of_event("/shop", f"never-{uuid4()}").runs == []
+def test_what_is_not_there_has_no_lineage(reader: RunReader) -> None:
+    assert reader.lineage_of_run("activity-never") is None
+    assert reader.lineage_of_event("/shop", f"never-{uuid4()}").runs == []
 
 
-def test_a_running_run_has_no_outcome_yet(store: RunStore, activity_id: str) -> None:
+def test_a_running_run_has_no_outcome_yet(store: RunStore, reader: RunReader, activity_id: str) -> None:
     run = run_input(f"e-{uuid4()}", activity_id=activity_id)
     store.plan([run], owner(), lambda run: [planned_task(run)])
-    found = store.lineage_of_run(run.run_id)
+    found = reader.lineage_of_run(run.run_id)
     assert found is not None
     assert (found.runs[0].outcome, found.runs[0].tasks[0].outcome) == (None, None)
 

@@ -101,6 +101,16 @@ def test_a_version_has_so_many_rows_and_no_more(
     assert counts(definitions.shadow_report(name)) == (3, 0, 0, 0)
 
 
+def test_records_that_are_decided_again_use_up_no_room(
+    engine: Engine, definitions: DefinitionStore, match: ShadowMatch, name: str
+) -> None:
+    few = ShadowMatches(engine, limit=3)
+    for _ in range(5):
+        few.put([match])
+    few.put([replace(match, offset=offset) for offset in (1, 2)])
+    assert counts(definitions.shadow_report(name)) == (3, 0, 0, 0)
+
+
 def test_a_report_outlasts_the_promotion_and_ends_with_the_next_shadow_version(
     definitions: DefinitionStore, matches: ShadowMatches, match: ShadowMatch, name: str
 ) -> None:

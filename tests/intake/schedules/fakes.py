@@ -21,6 +21,7 @@ class FakeRegistry:
     stood: list[ScheduleLine] = field(default_factory=list)
     decided: list[TickFact] = field(default_factory=list)
     orphans: list[UndecidedRun] = field(default_factory=list)
+    seconds: list[tuple[datetime, bool]] = field(default_factory=list)
     ledger: set[LedgerKey] = field(default_factory=set)
 
     def lines(self, after: datetime, until: datetime, names: Sequence[str] | None = None) -> list[ScheduleLine]:
@@ -33,6 +34,9 @@ class FakeRegistry:
         self, activities: Collection[tuple[str, str]], after: datetime, until: datetime
     ) -> list[UndecidedRun]:
         return self.orphans
+
+    def decided_seconds(self, since: datetime, until: datetime) -> list[tuple[datetime, bool]]:
+        return [(at, missed) for at, missed in self.seconds if since <= at <= until]
 
     def claimed(self, keys: Collection[LedgerKey]) -> frozenset[LedgerKey]:
         return frozenset(keys) & self.ledger

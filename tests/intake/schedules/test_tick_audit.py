@@ -152,3 +152,20 @@ async def test_a_tick_whose_wait_was_lost_is_an_alarm() -> None:
     report = await audit(registry)
     assert report.books[NAME] == {"lost": 1, "started": 7}
     assert troubles(report) == [(tick_id(QUARTERS[0]), TickTrouble.TICK_LOST)]
+
+
+async def test_ticks_that_an_outage_made_older_than_their_window_are_skips_and_no_alarm() -> None:
+    registry = FakeRegistry([line(TEN - 2 * HOUR)], [fact(QUARTERS[-1])])
+    back = NOON + timedelta(minutes=1)
+    # Everything stood still from ten o'clock on; what comes first after it was missed.
+    registry.seconds = [(TEN, False), (back, True)]
+    report = await audit(registry)
+    older_than_an_hour = [nominal for nominal in QUARTERS if back - nominal > HOUR]
+    assert report.books[NAME] == {"outside_window": 4, "started": 1, "missing": 3}
+    assert len(older_than_an_hour) == 4
+    # Without a sign that anything was late, nobody knows that it was.
+    registry.seconds = [(TEN, False), (back, False)]
+    assert (await audit(registry)).books[NAME] == {"missing": 7, "started": 1}
+    # Somebody else's tick came on time meanwhile.
+    registry.seconds = [(TEN, False), (QUARTERS[1], False), (back, True)]
+    assert (await audit(registry)).books[NAME] == {"missing": 5, "outside_window": 2, "started": 1}

@@ -40,6 +40,7 @@ from taskfactory.definitions.explaining import (
 from taskfactory.definitions.filling import RenderFailed, fill
 from taskfactory.definitions.http_request import HttpRequest, render_request
 from taskfactory.definitions.ids import outcome_id, run_id_in_generation, task_id, workflow_id
+from taskfactory.definitions.limits import DocumentLimits, RunLimits
 from taskfactory.definitions.loading import (
     Documents,
     load_definitions,
@@ -112,6 +113,7 @@ __all__ = [
     "DefinitionSet",
     "Disabled",
     "DocumentChange",
+    "DocumentLimits",
     "Documents",
     "Duplicate",
     "EvaluationFailed",
@@ -148,6 +150,7 @@ __all__ = [
     "RenderedRun",
     "RunInput",
     "RunKind",
+    "RunLimits",
     "RunProgress",
     "RunsContext",
     "ScheduleSpec",

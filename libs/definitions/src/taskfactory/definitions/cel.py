@@ -19,6 +19,14 @@ from cel_expr_python.ext import ext_strings  # type: ignore[import-untyped]
 from taskfactory.definitions.stand_ins import needs_stand_ins, put_stand_ins, take_stand_ins
 
 MAX_EXPRESSION_LENGTH: Final = 10_000
+"""Not a setting: a definition must not be valid where it is applied and refused where it runs."""
+_OUT_OF_STEPS: Final = "Iteration budget exceeded"
+
+_STEPS: Final = (
+    "allowed are fewer than 10000 elements that one expression goes through, those of inner loops included; filter the "
+    "list first, or give each element a task with foreach"
+)
+"""The engine's own bound of what one evaluation may cost; it can't be set."""
 
 _STATUS = re.compile(r"^[A-Z_]+: ")
 _PLACE = re.compile(r"^ERROR: <input>:(\d+):(\d+): ", re.MULTILINE)
@@ -63,7 +71,7 @@ def compile_expression(text: str, variables: frozenset[str]) -> Expression:
         CompileError: Syntax, an unknown name, a type clash that needs no data, or more than 10,000 characters.
     """
     if len(text) > MAX_EXPRESSION_LENGTH:
-        message = f"found {len(text)} characters; an expression has at most {MAX_EXPRESSION_LENGTH}"
+        message = f"found {len(text)} characters; allowed are at most {MAX_EXPRESSION_LENGTH} in an expression"
         raise CompileError(text, message, 1, 1)
     try:
         return Expression(text, _environment(variables).compile(text))
@@ -146,7 +154,8 @@ def _environment(variables: frozenset[str]) -> Any:
 
 def _sentence(report: str) -> str:
     """The engine's report without its status codes and without its lists of every possible token."""
-    return _NOISE.sub("", _STATUS.sub("", report))
+    sentence = _NOISE.sub("", _STATUS.sub("", report))
+    return sentence.replace(_OUT_OF_STEPS, f"{_OUT_OF_STEPS}: {_STEPS}")
 
 
 def _compile_error(text: str, report: str, variables: frozenset[str]) -> CompileError:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from taskfactory.definitions.errors import DefinitionError, InvalidDefinitions
+from taskfactory.definitions.limits import DocumentLimits
 from taskfactory.definitions.model import ActivityDefinition
 from taskfactory.definitions.paths import Problem, render_path
 from taskfactory.definitions.source import Document, Place, read_documents
@@ -29,12 +30,17 @@ class Documents:
     mappings: tuple[TopicMapping, ...]
 
 
-def load_documents(text: str, origin: str) -> Documents:
+def load_documents(
+    text: str,
+    origin: str,
+    limits: DocumentLimits = DocumentLimits(),  # noqa: B008 -- frozen
+) -> Documents:
     """Read the definitions and topic mappings of a YAML or JSON text, one in each document.
 
     Args:
         text: The file's content.
         origin: The file's name, for the errors.
+        limits: How much there may be.
 
     Raises:
         InvalidDefinitions: With every error of the text; also when there is no document in it.
@@ -42,7 +48,7 @@ def load_documents(text: str, origin: str) -> Documents:
     loaded: list[ActivityDefinition | TopicMapping] = []
     errors: list[DefinitionError] = []
     first_place: dict[tuple[str, str], Place] = {}
-    for document in read_documents(text):
+    for document in read_documents(text, limits):
         each, problems = _validated(document)
         naming, name, place = _name(document)
         if first_place.setdefault((naming, name), place) != place:

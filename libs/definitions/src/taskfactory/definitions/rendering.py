@@ -6,7 +6,7 @@ Pure and deterministic: the same definition, event and run give the same tasks, 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,12 +15,11 @@ from taskfactory.definitions.context_values import ContextValue, context_values
 from taskfactory.definitions.durations import parse_duration
 from taskfactory.definitions.filling import RenderFailed, evaluate, fill
 from taskfactory.definitions.ids import task_id
+from taskfactory.definitions.limits import RunLimits
 from taskfactory.definitions.model import ActivityDefinition, ActivityTask, TaskTemplate
 from taskfactory.definitions.paths import Path, render_path
 from taskfactory.definitions.retry import Retry
 from taskfactory.definitions.suggestions import found
-
-MAX_TASKS: Final = 10_000
 
 
 class PlannedRetry(BaseModel):
@@ -74,7 +73,7 @@ def render_run(
     fetched: Mapping[str, Any] = MappingProxyType({}),
     *,
     run_id: str,
-    max_tasks: int = MAX_TASKS,
+    limits: RunLimits = RunLimits(),  # noqa: B008 -- frozen
 ) -> RenderedRun:
     """Plan the tasks of one run, in the order of the definition and of each `foreach` list.
 
@@ -83,7 +82,7 @@ def render_run(
         event: The envelope in CloudEvents JSON form.
         fetched: The values of context sources outside, by name.
         run_id: What the tasks' ids begin with.
-        max_tasks: The most tasks of one run, skipped ones included.
+        limits: How many tasks there may be.
 
     Raises:
         RenderFailed: An expression or template fails, a value from outside is missing, or there are too many tasks.
@@ -91,7 +90,7 @@ def render_run(
     context, bindings = context_values(definition, event, fetched)
     planned: list[PlannedTask] = []
     for position, task in enumerate(definition.tasks):
-        for index, scope in _elements(task, ("tasks", position), bindings, max_tasks - len(planned), max_tasks):
+        for index, scope in _elements(task, ("tasks", position), bindings, len(planned), limits):
             planned.append(_plan(task, ("tasks", position), scope, run_id, index))
     return RenderedRun(planned, context)
 
@@ -102,14 +101,14 @@ def render_tasks(
     fetched: Mapping[str, Any] = MappingProxyType({}),
     *,
     run_id: str,
-    max_tasks: int = MAX_TASKS,
+    limits: RunLimits = RunLimits(),  # noqa: B008 -- frozen
 ) -> list[PlannedTask]:
     """The tasks of `render_run`, for those who don't keep the context."""
-    return list(render_run(definition, event, fetched, run_id=run_id, max_tasks=max_tasks).tasks)
+    return list(render_run(definition, event, fetched, run_id=run_id, limits=limits).tasks)
 
 
 def _elements(
-    task: TaskTemplate, path: Path, bindings: Bindings, room: int, max_tasks: int
+    task: TaskTemplate, path: Path, bindings: Bindings, before: int, limits: RunLimits
 ) -> Iterator[tuple[int | None, Bindings]]:
     """The task's instances: position within `foreach` and what its expressions see."""
     if task.foreach is None:
@@ -120,8 +119,14 @@ def _elements(
             message = f"`foreach` must give a list; it gave {found(items)}"
             raise RenderFailed("template_error", render_path((*path, "foreach")), task.foreach, message)
         count = len(items)
-    if count > room:
-        message = f"found more than {max_tasks} tasks, the most that one run may have"
+    if count > limits.elements:
+        message = f"found a list of {count}; allowed are at most {limits.elements} (TASKFACTORY_MAX_FOREACH_ELEMENTS)"
+        raise RenderFailed("too_many_tasks", render_path((*path, "foreach")), task.foreach, message)
+    if before + count > limits.tasks:
+        message = (
+            f"found {before + count} tasks up to here; allowed are at most {limits.tasks} in one run "
+            "(TASKFACTORY_MAX_TASKS_PER_RUN)"
+        )
         raise RenderFailed("too_many_tasks", render_path(path), task.foreach, message)
     if items is None:
         yield None, bindings

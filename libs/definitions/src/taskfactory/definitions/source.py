@@ -1,7 +1,7 @@
 """YAML (and so JSON) as JSON values that remember where each of them was written.
 
 YAML 1.2 with what JSON can say: no tags, no merge keys, text as keys, each key once. Dates stay text. Aliases are
-written out, up to 50,000 values and 50 levels, so that a file cannot unfold into more than memory holds.
+written out, up to a limit of values and levels, so that a file cannot unfold into more than memory holds.
 """
 
 import math
@@ -12,10 +12,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from taskfactory.definitions.limits import DocumentLimits
 from taskfactory.definitions.paths import Path
-
-MAX_VALUES: Final = 50_000
-MAX_DEPTH: Final = 50
 
 _TAG: Final = "tag:yaml.org,2002:"
 _TEXT_TAGS: Final = frozenset({"str", "timestamp", "merge"})
@@ -48,17 +46,27 @@ class Document(NamedTuple):
     errors: list[SourceError]
 
 
-def read_documents(text: str) -> Iterator[Document]:
-    """Read every document of a text that is not empty; a syntax error ends it with a document that holds the error."""
+def read_documents(text: str, limits: DocumentLimits = DocumentLimits()) -> Iterator[Document]:  # noqa: B008 -- frozen
+    """Read every document of a text that is not empty.
+
+    A syntax error, or a document too many, ends it with a document that holds the error.
+    """
+    count = 0
     yaml = YAML(typ="safe", pure=True)
     try:
         for node in yaml.compose_all(text):
-            reader = _Reader()
+            count += 1
+            if count > limits.documents:
+                most = limits.documents
+                message = f"found more than {most} documents; allowed are at most {most} at once"
+                yield _broken(_place(node), f"{message} (TASKFACTORY_MAX_DOCUMENTS)")
+                return
+            reader = _Reader(limits)
             value = reader.read(node, ())
             if value is not None or reader.errors:
                 yield Document(value, reader.values, reader.keys, reader.errors)
     except RecursionError:
-        yield _broken(Place(1, 1), f"the text is nested deeper than {MAX_DEPTH} levels, which is the most that is read")
+        yield _broken(Place(1, 1), f"found deeper nesting than can be read; {_allowed_depth(limits)}")
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
@@ -77,7 +85,8 @@ class _TooMuch(Exception):  # noqa: N818  it never leaves this module
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, limits: DocumentLimits) -> None:
+        self._limits = limits
         self.values: dict[Path, Place] = {}
         self.keys: dict[Path, Place] = {}
         self.errors: list[SourceError] = []
@@ -90,12 +99,12 @@ class _Reader:
 
     def _value(self, node: Node, path: Path) -> Any:
         self.values[path] = _place(node)
-        if len(self.values) > MAX_VALUES or len(path) > MAX_DEPTH:
-            self._refuse(
-                node,
-                path[:1],
-                f"aliases or nesting go beyond {MAX_VALUES} values or {MAX_DEPTH} levels, the most that is read",
-            )
+        if len(path) > self._limits.depth:
+            self._refuse(node, path[:1], f"found {len(path)} levels; {_allowed_depth(self._limits)}")
+            raise _TooMuch
+        if len(self.values) > (most := self._limits.values):
+            message = f"found more than {most} values, aliases written out; allowed are at most {most}"
+            self._refuse(node, path[:1], f"{message} (TASKFACTORY_MAX_YAML_VALUES)")
             raise _TooMuch
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
@@ -156,6 +165,10 @@ class _Reader:
 
     def _refuse(self, node: Node, path: Path, message: str) -> None:
         self.errors.append(SourceError(_place(node), path, message))
+
+
+def _allowed_depth(limits: DocumentLimits) -> str:
+    return f"allowed are at most {limits.depth} levels (TASKFACTORY_MAX_YAML_DEPTH)"
 
 
 def _int(text: str) -> int | None:

@@ -29,6 +29,10 @@ def allowed(names: Iterable[str]) -> str:
 def unknown(kind: str, name: str, names: Iterable[str]) -> str:
     """Refuse a name, with the nearest known one: `unknown field 'nmae'; did you mean 'name'? allowed here are …`."""
     listed = list(names)
-    near = get_close_matches(name, listed, n=1, cutoff=0.7)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    return f"unknown {kind} '{name}'; {hint}{allowed(listed)}"
+    return f"unknown {kind} '{name}'; {hint(name, listed)}{allowed(listed)}"
+
+
+def hint(name: Any, names: Iterable[str]) -> str:
+    """The nearest known name, `did you mean 'event'? `; empty where none is near."""
+    near = get_close_matches(name, list(names), n=1, cutoff=0.7) if isinstance(name, str) else ()
+    return f"did you mean '{near[0]}'? " if near else ""

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from taskfactory.definitions.checks import mapping_problems, pattern_problems, semantic_problems
 from taskfactory.definitions.model import ActivityDefinition, EventTrigger
 from taskfactory.definitions.paths import Path, Problem
-from taskfactory.definitions.suggestions import allowed, found, unknown
+from taskfactory.definitions.suggestions import allowed, found, hint, unknown
 from taskfactory.definitions.texts import PATTERN_SENTENCES
 from taskfactory.definitions.topic_mapping import TopicMapping
 
@@ -85,9 +85,11 @@ def _problem(item: ErrorDetails, model: type[BaseModel]) -> Problem:
     kind, value, context = item["type"], item["input"], item.get("ctx", {})
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         path = (*path, "type")
-        choices = allowed(repr(tag) for tag in _tagged(annotation))
-        message = "this field is required" if kind == "union_tag_not_found" else f"found {found(context['tag'])}"
-        return Problem(path, f"{message}; {choices}")
+        tags = list(_tagged(annotation))
+        choices = allowed(repr(tag) for tag in tags)
+        if kind == "union_tag_not_found":
+            return Problem(path, f"this field is required; {choices}")
+        return Problem(path, f"found {found(context['tag'])}; {hint(context['tag'], tags)}{choices}")
     if kind == "missing":
         message = "this field is required"
     elif kind == "extra_forbidden":
@@ -95,8 +97,9 @@ def _problem(item: ErrorDetails, model: type[BaseModel]) -> Problem:
         names = [field.alias or name for name, field in fields]
         return Problem(path, unknown("field", str(path[-1]), names), at_key=True)
     elif kind == "literal_error":
-        choices = allowed(context["expected"].replace(" or ", ", ").split(", "))
-        message = f"found {found(value)}; {choices}{_ALSO_ALLOWED.get(path, '')}"
+        listed = context["expected"].replace(" or ", ", ").split(", ")
+        near = hint(value, [each.strip("'") for each in listed])
+        message = f"found {found(value)}; {near}{allowed(listed)}{_ALSO_ALLOWED.get(path, '')}"
     elif kind == "string_pattern_mismatch":
         message = f"found {found(value)}; allowed are {PATTERN_SENTENCES[context['pattern']]}"
     elif kind in _KINDS:

@@ -40,6 +40,7 @@ from taskfactory.intake.disposition import (
     Disposition,
     DispositionKind,
 )
+from taskfactory.intake.document_settings import DocumentSettings
 from taskfactory.intake.history import (
     History,
     OffsetRange,
@@ -165,6 +166,7 @@ __all__ = [
     "Disposer",
     "Disposition",
     "DispositionKind",
+    "DocumentSettings",
     "Earliest",
     "EventReader",
     "History",

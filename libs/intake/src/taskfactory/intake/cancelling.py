@@ -69,7 +69,7 @@ class Canceller:
             Unavailable: Temporal does not answer.
             sqlalchemy.exc.DBAPIError: the registry did not answer.
         """
-        row = await asyncio.to_thread(self._runs.run_detail, run_id)
+        row = (await asyncio.to_thread(self._runs.claimed, [run_id])).get(run_id)
         if row is not None and row.state != "running":
             raise RunEnded(run_id, row.state)
         try:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -34,7 +35,7 @@ class Executions(Protocol):
         """An answer for each run; None for one that was never started, or that Temporal has forgotten.
 
         Raises:
-            Unavailable: Temporal does not answer.
+            Unavailable: Temporal does not answer, or has no such namespace.
         """
 
 
@@ -61,7 +62,7 @@ class TemporalExecutions:
                     request, retry=True, timeout=RPC_TIMEOUT
                 )
             except RPCError as error:
-                if error.status == RPCStatusCode.NOT_FOUND:
+                if error.status == RPCStatusCode.NOT_FOUND and not _of_namespace(error):
                     return None
                 raise Unavailable(error.status.name, error.message) from error
         match answer.workflow_execution_info.status:
@@ -73,3 +74,8 @@ class TemporalExecutions:
             case WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED:
                 return Execution.COMPLETED
         return Execution.STOPPED
+
+
+def _of_namespace(error: RPCError) -> bool:
+    """Whether it is the namespace that was not found: then nothing is known of any run."""
+    return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)

@@ -14,6 +14,7 @@ from taskfactory.registry.dedupe_store import DedupeStore
 from taskfactory.registry.definition_errors import (
     DuplicateNames,
     NoShadow,
+    NoShadowMappings,
     UnknownDefinition,
     UnknownNames,
     UnknownVersion,
@@ -58,17 +59,12 @@ from taskfactory.registry.run_model import (
     TaskState,
 )
 from taskfactory.registry.run_pages import RunFilter, RunKind, RunPlace, TaskFilter, TaskPlace
+from taskfactory.registry.run_reader import RunReader
 from taskfactory.registry.run_store import RunStore
 from taskfactory.registry.schedule_states import ScheduleChanges, Scheduled, ScheduleStates
 from taskfactory.registry.schema import SchemaMismatch, migrate, require_schema
-from taskfactory.registry.shadow_matches import (
-    Comparison,
-    ShadowExample,
-    ShadowMatch,
-    ShadowMatches,
-    ShadowReport,
-    ShadowVerdict,
-)
+from taskfactory.registry.shadow_matches import ShadowMatch, ShadowMatches, ShadowVerdict
+from taskfactory.registry.shadow_reports import Comparison, ShadowExample, ShadowReport
 from taskfactory.registry.stored_text import readable_key
 from taskfactory.registry.task_pages import PageLimit
 from taskfactory.registry.task_queues import OpenQueue, QueueCheck, QueueKind, QueueState
@@ -134,6 +130,7 @@ __all__ = [
     "NameTaken",
     "NewerRun",
     "NoShadow",
+    "NoShadowMappings",
     "OpenQueue",
     "OpenRun",
     "OpenTasks",
@@ -161,6 +158,7 @@ __all__ = [
     "RunFilter",
     "RunKind",
     "RunPlace",
+    "RunReader",
     "RunRow",
     "RunSelection",
     "RunState",

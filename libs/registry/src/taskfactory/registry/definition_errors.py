@@ -74,6 +74,22 @@ class NoShadow(LookupError):  # noqa: N818 -- it names what is missing
         super().__init__(f"{name} has no shadow version; apply one with `--shadow` first")
 
 
+class NoShadowMappings(ValueError):  # noqa: N818 -- it names what is wrong with the input
+    """Topic mappings were to change together with shadow versions; a mapping has none, it would be in force at once.
+
+    Attributes:
+        topics: whose mappings would change, in their order.
+    """
+
+    def __init__(self, topics: Sequence[str]) -> None:
+        """Name them."""
+        self.topics = tuple(topics)
+        super().__init__(
+            f"the mapping of {', '.join(topics)} would be in force at once: only definitions have shadow versions. "
+            "Apply mappings without `--shadow`, or leave them out"
+        )
+
+
 class VersionConflict(Exception):  # noqa: N818 -- it names what happened
     """Somebody else has changed the definition since it was looked at; nothing was changed.
 

@@ -18,7 +18,7 @@ from taskfactory.registry.definition_rows import (
     versions_of,
 )
 from taskfactory.registry.present import DefinitionState
-from taskfactory.registry.shadow_matches import ShadowReport, report_of
+from taskfactory.registry.shadow_reports import ShadowReport, report_of
 from taskfactory.registry.topic_mapping_store import TopicMappingRow, list_mappings
 from taskfactory.registry.transactions import in_transaction
 

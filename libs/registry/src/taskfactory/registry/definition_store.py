@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from taskfactory.definitions import ActivityDefinition, TopicMapping
 from taskfactory.registry.applied import Applied, By
 from taskfactory.registry.definition_changes import carry_out, plan_active, plan_removal, plan_shadow
-from taskfactory.registry.definition_errors import DuplicateNames, UnknownNames
+from taskfactory.registry.definition_errors import DuplicateNames, NoShadowMappings, UnknownNames
 from taskfactory.registry.definition_lifecycle import Expected, Lifecycle
 from taskfactory.registry.definition_queries import DefinitionQueries
 from taskfactory.registry.present import present, require_expected
@@ -59,7 +59,8 @@ class DefinitionStore(DefinitionQueries):
             mappings: with distinct topics.
             reason: why, in the author's words.
             expected: see above.
-            shadow: make the definitions shadow versions, beside those that are active; mappings have none.
+            shadow: make the definitions shadow versions, beside those that are active. Mappings have none, so with this
+                none may change.
             remove: names of definitions to delete.
             remove_topics: topics whose mapping is to go; those without one are passed over.
             dry_run: write nothing, and say what would be done. What the database would refuse is not found out.
@@ -70,6 +71,7 @@ class DefinitionStore(DefinitionQueries):
 
         Raises:
             DuplicateNames: a name or topic occurs more than once.
+            NoShadowMappings: a mapping would change together with shadow versions.
             UnknownNames: one to be removed does not exist; nothing was applied.
             VersionConflict: a definition does not stand as expected; nothing was applied.
             Refused: a document holds a value that the database refuses; nothing was applied.
@@ -87,6 +89,8 @@ class DefinitionStore(DefinitionQueries):
             if unknown := sorted(name for name in remove if name not in found or not found[name].exists):
                 raise UnknownNames(unknown)
             require_expected(found, expected)
+            if shadow:
+                _require_same_mappings(connection, mappings, remove_topics, by)
             plan = plan_shadow if shadow else plan_active
             plans = [plan(found.get(each.name), each.to_dict()) for each in definitions]
             plans += [plan_removal(found[name]) for name in dict.fromkeys(remove)]
@@ -256,3 +260,12 @@ class DefinitionStore(DefinitionQueries):
             return change(Lifecycle(connection, by, expected))
 
         return in_transaction(self._engine, work)
+
+
+def _require_same_mappings(
+    connection: Connection, mappings: Sequence[TopicMapping], removed: Sequence[str], by: By
+) -> None:
+    planned = apply_mappings(connection, mappings, by, dry_run=True)
+    planned += remove_mappings(connection, removed, by, dry_run=True)
+    if changed := [one.name for one in planned if one.action != "unchanged"]:
+        raise NoShadowMappings(changed)

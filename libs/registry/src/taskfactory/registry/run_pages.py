@@ -109,7 +109,7 @@ _TASKS_BEHIND: Final = {
 }
 
 
-def runs_page(connection: Connection, only: RunFilter, after: RunPlace | None, limit: int) -> list[RunRow]:
+def runs_page(connection: Connection, only: RunFilter, *, after: RunPlace | None, limit: int) -> list[RunRow]:
     """Runs that fit, newest first.
 
     Args:
@@ -136,7 +136,7 @@ def runs_page(connection: Connection, only: RunFilter, after: RunPlace | None, l
 
 
 def tasks_page(
-    connection: Connection, only: TaskFilter, after: TaskPlace | None, limit: int
+    connection: Connection, only: TaskFilter, *, after: TaskPlace | None, limit: int
 ) -> list[tuple[TaskPlace, TaskRow]]:
     """Tasks that fit, those of the newest runs first, each run's in the order of its plan, without params and results.
 

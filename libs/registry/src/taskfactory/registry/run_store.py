@@ -14,18 +14,15 @@ from taskfactory.definitions import PlannedTask, RenderedRun, RenderFailed, RunI
 from taskfactory.envelope import Failure
 from taskfactory.registry import (
     finishing,
-    lineage,
     listing,
     past_runs,
     planning,
     reconciling,
-    run_details,
-    run_pages,
     settling,
     task_queues,
 )
-from taskfactory.registry.context_rows import read_context, scrubbers
-from taskfactory.registry.run_context import scrubbed_failure
+from taskfactory.registry.context_rows import read_context
+from taskfactory.registry.masked_rows import masked_runs, masked_tasks
 from taskfactory.registry.run_model import AwaitsContext, Finished, PlannedRun, RunEnd, RunState, TaskEnd, TaskPage
 from taskfactory.registry.run_rows import Candidate, Rendering
 from taskfactory.registry.task_pages import PageLimit, read_pages
@@ -223,13 +220,7 @@ class RunStore:
 
         def read(connection: Connection) -> list[listing.RunRow]:
             rows = listing.list_runs(connection, definition=definition, state=state, run_id=run_id, limit=limit)
-            hidden = scrubbers(connection, [row.run_id for row in rows])
-            return [
-                row.model_copy(update={"error": scrubbed_failure(hidden[row.run_id], row.error)})
-                if row.run_id in hidden
-                else row
-                for row in rows
-            ]
+            return masked_runs(connection, rows)
 
         return in_transaction(self._engine, read)
 
@@ -255,58 +246,9 @@ class RunStore:
             rows = listing.list_tasks(
                 connection, definition=definition, state=state, run_id=run_id, limit=limit, with_data=with_data
             )
-            hidden = scrubbers(connection, {row.run_id for row in rows})
-            return [
-                row.model_copy(
-                    update={
-                        "params": hidden[row.run_id].scrub(row.params),
-                        "result": hidden[row.run_id].scrub(row.result),
-                        "error": scrubbed_failure(hidden[row.run_id], row.error),
-                    }
-                )
-                if row.run_id in hidden
-                else row
-                for row in rows
-            ]
+            return masked_tasks(connection, rows)
 
         return in_transaction(self._engine, read)
-
-    def runs_page(
-        self, only: run_pages.RunFilter, *, after: run_pages.RunPlace | None = None, limit: int = 50
-    ) -> list[listing.RunRow]:
-        """Runs that fit, newest first, behind a place; go on behind the last one."""
-        return in_transaction(self._engine, lambda c: run_pages.runs_page(c, only, after, limit))
-
-    def task_rows_page(
-        self, only: run_pages.TaskFilter, *, after: run_pages.TaskPlace | None = None, limit: int = 50
-    ) -> list[tuple[run_pages.TaskPlace, listing.TaskRow]]:
-        """Tasks that fit with their places, those of the newest runs first; go on behind the last one's place."""
-        return in_transaction(self._engine, lambda c: run_pages.tasks_page(c, only, after, limit))
-
-    def run_detail(self, run_id: str) -> run_details.RunDetail | None:
-        """One run with everything that is known of it; None when it has no row."""
-        return in_transaction(self._engine, lambda c: run_details.run_detail(c, run_id))
-
-    def task_detail(self, task_id: str) -> listing.TaskRow | None:
-        """One task with its params and result; None when it has no row."""
-        return in_transaction(self._engine, lambda c: run_details.task_detail(c, task_id))
-
-    def lineage_of_run(
-        self,
-        run_id: str,
-        bounds: lineage.LineageBounds = lineage.LineageBounds(),  # noqa: B008 -- frozen
-    ) -> lineage.Lineage | None:
-        """What led to a run, and what came of it; None when it has no row."""
-        return in_transaction(self._engine, lambda c: lineage.lineage_of_run(c, run_id, bounds))
-
-    def lineage_of_event(
-        self,
-        source: str,
-        event_id: str,
-        bounds: lineage.LineageBounds = lineage.LineageBounds(),  # noqa: B008 -- frozen
-    ) -> lineage.Lineage:
-        """What led to an event, the runs that it started, and what came of them."""
-        return in_transaction(self._engine, lambda c: lineage.lineage_of_event(c, source, event_id, bounds))
 
     # --- bisecting ------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from taskfactory.definitions import CronTrigger, TickKind, nominal_text
+from taskfactory.definitions import GRACE, CronTrigger, Tick, TickKind, nominal_text
 from taskfactory.registry.present import DefinitionState
 from taskfactory.registry.tick_rows import COLUMNS, Decision, TickRow, tick_row
 from taskfactory.registry.transactions import in_transaction
@@ -44,6 +44,24 @@ _RUNS_WITHOUT: Final = text("""
       AND r.event_id COLLATE "C" > :first AND r.event_id COLLATE "C" <= :last
       AND NOT EXISTS (SELECT FROM schedule_ticks t WHERE t.activity_id = r.activity_id AND t.tick = r.event_id)
     ORDER BY r.activity_id, r.event_id
+""")
+# Where a definition has jitter, its row does not tell whether it was late.
+_SECONDS: Final = text("""
+    SELECT date_trunc('second', t.decided_at) AS second, (array_agg(
+        t.reason IN ('misfire', 'outside_window')
+        OR t.late_by > :grace AND v.spec -> 'trigger' ->> 'jitter' IS NULL ORDER BY t.decided_at))[1] AS missed
+    FROM schedule_ticks t
+    LEFT JOIN activity_definition_versions v ON v.definition_id = t.activity_id AND v.version = t.version
+    WHERE t.kind = 'scheduled' AND t.decided_at >= :since AND t.decided_at <= :until
+    GROUP BY 1 ORDER BY 1
+""")
+_PRESENT: Final = text("""
+    SELECT d.id, v.spec -> 'trigger' AS trigger FROM activity_definitions d
+    JOIN activity_definition_versions v ON v.definition_id = d.id AND v.version = d.version
+    WHERE d.id = ANY(CAST(:activity_ids AS uuid[])) AND v.spec -> 'trigger' ->> 'type' = 'cron'
+""")
+_IS_WAITING: Final = text("""
+    SELECT 1 FROM schedule_ticks WHERE activity_id = :activity_id AND tick = :tick AND decision = 'waiting' LIMIT 1
 """)
 _LAST: Final = text(f"""
     SELECT t.* FROM unnest(CAST(:activity_ids AS uuid[])) a (id)
@@ -125,10 +143,25 @@ class TickEvidence:
         names = [name for _, name in activities]
         return [UndecidedRun(*row) for row in self._rows(_RUNS_WITHOUT, {**asked, "names": names, "after": after})]
 
+    def decided_seconds(self, since: datetime, until: datetime) -> list[tuple[datetime, bool]]:
+        """Seconds in which ticks of any schedule were decided about, in order; and whether the first was missed."""
+        asked = {"since": since, "until": until, "grace": GRACE.total_seconds()}
+        return [(row.second, bool(row.missed)) for row in self._rows(_SECONDS, asked)]
+
+    def triggers(self, activity_ids: Collection[str]) -> dict[str, CronTrigger]:
+        """The schedules of activities as they are now, by id; of those that fire by schedule and can be read."""
+        rows = self._rows(_PRESENT, {"activity_ids": list(map(UUID, activity_ids))})
+        found = {str(row.id): _trigger(row.trigger) for row in rows}
+        return {activity_id: trigger for activity_id, trigger in found.items() if trigger is not None}
+
     def latest(self, activity_ids: Collection[str], limit: int = 1) -> list[TickRow]:
         """Decisions about the latest ticks of each activity's schedule, the latest first; at most `limit` of each."""
         asked = {"activity_ids": list(map(UUID, activity_ids)), "limit": limit}
         return [tick_row(row) for row in self._rows(_LAST, asked)]
+
+    def is_waiting(self, activity_id: str, tick: Tick) -> bool:
+        """Whether a tick was decided about, and waits for runs before it."""
+        return bool(self._rows(_IS_WAITING, {"activity_id": UUID(activity_id), "tick": tick.id}))
 
     def _rows(self, statement: Any, parameters: dict[str, Any]) -> Sequence[Any]:
         return in_transaction(self._engine, lambda connection: connection.execute(statement, parameters).all())

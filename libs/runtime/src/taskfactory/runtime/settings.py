@@ -27,6 +27,8 @@ SECRET_CONFIG_WORDS = (
 SECRET_SETTINGS = ("password", "token", "api_key", "bootstrap_key")
 """A setting whose name ends with one of these is masked even before it is known to be a secret: when it is refused."""
 
+MASKED: Final = "********"
+
 SECRETS_FROM_FILES = (
     "sasl.password",
     "sasl.oauthbearer.client.secret",
@@ -217,19 +219,26 @@ def masked(name: str, value: Any) -> Any:
         name: the setting's name.
         value: what is in force.
     """
-    if isinstance(value, SecretStr):
-        secret = value.get_secret_value()
-        return _masked_url(secret) if "://" in secret else "********"
-    if isinstance(value, str):
-        return "********" if name.endswith(SECRET_SETTINGS) else _masked_url(value) if "://" in value else value
+    if isinstance(value, SecretStr | str):
+        return _masked_text(name, value)
     if name == "kafka_config" and isinstance(value, dict):
-        return {key: "********" if _is_secret(property_name(str(key))) else item for key, item in value.items()}
+        return {key: MASKED if _is_secret(property_name(str(key))) else item for key, item in value.items()}
     if name == "connections":  # what is not a connection yet may hold anything, a secret where it does not belong too
         known = isinstance(value, dict) and all(isinstance(item, BaseModel) for item in value.values())
-        return {key: masked(str(key), item) for key, item in value.items()} if known else "********"
+        return {key: masked(str(key), item) for key, item in value.items()} if known else MASKED
     if isinstance(value, BaseModel):
         return {key: masked(key, getattr(value, key)) for key in type(value).model_fields}
     return value
+
+
+def _masked_text(name: str, value: SecretStr | str) -> str:
+    is_secret = isinstance(value, SecretStr)
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not is_secret and name.endswith(SECRET_SETTINGS):
+        return MASKED
+    if "://" in text:
+        return _masked_url(text)
+    return MASKED if is_secret else text
 
 
 def _is_secret(name: str) -> bool:
@@ -243,5 +252,5 @@ def _masked_url(url: str) -> str:
         return url
     user, _, host = parts.netloc.rpartition("@")
     netloc = f"{user.split(':', 1)[0]}:********@{host}" if parts.password is not None else parts.netloc
-    query = "********" if "password" in parts.query else parts.query
+    query = MASKED if "password" in parts.query else parts.query
     return urlunsplit((parts.scheme, netloc, parts.path, query, parts.fragment))

@@ -28,6 +28,7 @@ from taskfactory.admin.routers import (
     mappings,
     me,
     runs,
+    schedules,
     shadow,
     tasks,
     versions,
@@ -53,6 +54,7 @@ ROUTERS: Final[Sequence[ApiRouter]] = (
     dead_letters.router,
     explain.router,
     dedupe.router,
+    schedules.router,
 )
 """All of them; a new one is added here. The order decides where two paths fit one request."""
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from taskfactory.definitions import (
     ActivityDefinition,
     DefinitionError,
+    DocumentLimits,
     Documents,
     InvalidDefinitions,
     TopicMapping,
@@ -33,7 +34,7 @@ class File(BaseModel):
     text: str = Field(description="YAML or JSON; several documents are fine.", examples=[EXAMPLE_TEXT])
 
 
-def read_files(files: Sequence[File]) -> Documents:
+def read_files(files: Sequence[File], limits: DocumentLimits) -> Documents:
     """The documents of all files, in their order.
 
     Raises:
@@ -45,7 +46,7 @@ def read_files(files: Sequence[File]) -> Documents:
     places: dict[tuple[str, str], str] = {}
     for file in files:
         try:
-            loaded = load_documents(file.text, file.origin)
+            loaded = load_documents(file.text, file.origin, limits)
         except InvalidDefinitions as invalid:
             errors.extend(invalid.errors)
             continue
@@ -57,6 +58,10 @@ def read_files(files: Sequence[File]) -> Documents:
                 errors.append(DefinitionError(file.origin, None, None, field, message))
         definitions.extend(loaded.definitions)
         mappings.extend(loaded.mappings)
+        if (count := len(definitions) + len(mappings)) > limits.documents:
+            message = f"found {count} documents up to here; allowed are at most {limits.documents} at once"
+            message += " (TASKFACTORY_MAX_DOCUMENTS)"
+            raise InvalidDefinitions((*errors, DefinitionError(file.origin, None, None, "", message)))
     if errors:
         raise InvalidDefinitions(tuple(errors))
     return Documents(tuple(definitions), tuple(mappings))

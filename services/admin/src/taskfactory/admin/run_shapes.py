@@ -15,6 +15,7 @@ from taskfactory.registry import (
     RunDetail,
     RunRow,
     RunState,
+    ShownContext,
     TaskState,
 )
 
@@ -60,6 +61,12 @@ class RunModel(RunSummary):
         assert isinstance(row, RunDetail)  # noqa: S101 -- for the type checker
         own = {name: getattr(row, name) for name in ("trigger", "task_counts", "rerun_of", "rerun_as")}
         return cls(**_fields(row), **own, definition_id=row.activity_id)
+
+
+class ContextModel(BaseModel):
+    """A run's context."""
+
+    items: list[ShownContext] = Field(description="In the definition's order; empty when it has none.")
 
 
 class LineageOutcome(BaseModel):

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from temporalio.client import Client
 
 from taskfactory.admin.settings import AdminSettings
-from taskfactory.registry import AuditTrail, DefinitionStore, RunStore
+from taskfactory.registry import AuditTrail, DefinitionStore, RunReader, RunStore
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class Services:
     def audit_trail(self) -> AuditTrail:
         """Who changed what."""
         return AuditTrail(self.engine)
+
+    @property
+    def run_reader(self) -> RunReader:
+        """Runs, tasks and lineages as they may be shown."""
+        return RunReader(self.engine)
 
     @property
     def runs(self) -> RunStore:

@@ -5,7 +5,7 @@ from typing import Final
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from taskfactory.admin.roles import Role
-from taskfactory.intake import IntakeSettings
+from taskfactory.intake import DocumentSettings, IntakeSettings
 from taskfactory.registry.api_keys import KEY_FORM
 from taskfactory.runtime import CommaList, DatabaseSettings, ProcessSettings, TemporalSettings
 
@@ -17,7 +17,7 @@ PUBLIC_KEY_ALGORITHMS: Final = frozenset(
 FORM_HINT: Final = "a key has the form tf_<8 of a-z and 2-7>_<43 of A-Z, a-z, 0-9, _ and ->"
 
 
-class AdminSettings(ProcessSettings, IntakeSettings, DatabaseSettings, TemporalSettings):
+class AdminSettings(ProcessSettings, IntakeSettings, DocumentSettings, DatabaseSettings, TemporalSettings):
     """`TASKFACTORY_API_…`, `TASKFACTORY_OIDC_…`; the blocks it is put together from say the rest."""
 
     api_host: str = "127.0.0.1"

@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from taskfactory.admin.problems import InputError, Problem
 from taskfactory.definitions import InvalidDefinitions
 from taskfactory.intake import Unavailable, UnknownTopic, WriterFailed
+from taskfactory.intake.schedules import BackfillRefused
 from taskfactory.registry import (
     DuplicateNames,
     NameTaken,
@@ -109,6 +110,7 @@ _TOLD: Final[dict[type[Exception], Callable[[Any], Problem | None]]] = {
     RequestValidationError: _request,
     HTTPException: _http,
     InvalidDefinitions: _definitions,
+    BackfillRefused: lambda error: Problem("invalid", f"{error}.", [InputError("body", f"{error}")]),
     DuplicateNames: lambda error: Problem("invalid", f"{error}.", [InputError("", f"{error}")]),
     Refused: lambda error: Problem("invalid", f"{error}."),
     UnknownNames: lambda error: Problem("not-found", f"{error}."),

@@ -1,98 +1,95 @@
 """`taskfactory apply`: definitions and topic mappings from files into the registry, all of them or none."""
 
-import getpass
-import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Final
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
-from taskfactory.cli.database import registry
-from taskfactory.cli.errors import BadInput
-from taskfactory.cli.options import Files
-from taskfactory.cli.settings import CliSettings
-from taskfactory.definitions import ActivityDefinition, Documents, InvalidDefinitions, TopicMapping, load_documents
-from taskfactory.registry import DefinitionStore
+from taskfactory.cli.api_client import Api, admin_api
+from taskfactory.cli.documents import SourceText, read_texts
+from taskfactory.cli.options import Because, DryRun, Files, Yes
+from taskfactory.cli.output import Output, OutputOption, Table, show
+from taskfactory.cli.plan import Plan, plan_of
+from taskfactory.cli.prune_guard import require_prunable
 
-SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
+ANY_NUMBER = 1_000_000
+"""Deletions of a dry run: what is too many is decided when the plan is known."""
+
+Prune = Annotated[
+    bool, typer.Option("--prune", help="Delete the definitions and mappings that the files don't have: all of them.")
+]
 
 
-def apply(
+def apply(  # noqa: PLR0913 -- one parameter per option
     file: Files,
+    *,
+    dry_run: DryRun = False,
+    prune: Prune = False,
+    prune_max: Annotated[
+        int | None, typer.Option("--prune-max", min=0, help="Deletions at most; without it, --prune asks for many.")
+    ] = None,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="As shadow versions: asked for every event, and never starting anything.")
+    ] = False,
+    because: Because = None,
+    yes: Yes = False,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Register activity definitions and topic mappings from files: all of them, or none.
 
-    All files are checked first; one error anywhere, and nothing is applied. What did not change keeps its version; the
-    services see changes within a second.
+    All files are checked first; one error anywhere, and nothing is applied. Then the plan is shown and carried out:
+    + is created, ~ updated, ? becomes a shadow version, - deleted, = unchanged. When somebody else changes one of the
+    definitions in between, nothing is applied, and the exit status is 4. The services see changes within a second.
+
+    --prune refuses to delete more than 10 documents, or more than a fifth of those that are registered, unless
+    somebody says yes: on a terminal it asks, elsewhere it wants --prune-max or --yes.
     """
-    documents = read_documents(file)
-    settings = CliSettings()
-    with registry(settings) as engine:
-        applied = DefinitionStore(engine).apply(documents.definitions, getpass.getuser(), documents.mappings)
-    for item in applied:
-        what = f"mapping of topic {item.name}" if item.kind == "TopicMapping" else item.name
-        typer.echo(f"{item.action} {what} (version {item.version})")
+    texts = read_texts(file)
+    with admin_api() as api:
+        plan = planned(api, texts, shadow=shadow, prune=prune)
+        if output is Output.TABLE:
+            for line in plan.lines():
+                typer.echo(line)
+        if not dry_run and plan.changing:
+            require_prunable(plan, limit=prune_max, yes=yes)
+            body = {
+                **_body(texts, shadow=shadow, prune=prune, deletions=len(plan.deletions)),
+                "reason": because,
+                "expected": plan.expected,
+            }
+            plan = plan_of(api.post("/v1/apply", body).value)
+            if output is Output.TABLE:
+                typer.echo(f"applied: {plan.summary()}")
+    if output is not Output.TABLE:
+        show_plan(plan, output, applied=not dry_run)
+    elif dry_run and plan.changing:
+        typer.echo("dry run: nothing was applied")
 
 
-def read_documents(sources: Sequence[str]) -> Documents:
-    """The definitions and mappings of all sources, checked, in their order.
-
-    Args:
-        sources: paths of files or folders, `-` for standard input.
-
-    Raises:
-        BadInput: lists everything that is wrong with any of them, `file:line:column: path: message` each.
-    """
-    problems: list[str] = []
-    definitions: list[ActivityDefinition] = []
-    mappings: list[TopicMapping] = []
-    places: dict[tuple[str, str], str] = {}
-    for origin, text in _texts(sources, problems):
-        try:
-            loaded = load_documents(text, origin)
-        except InvalidDefinitions as error:
-            problems.extend(map(str, error.errors))
-            continue
-        named = [("name", each.name) for each in loaded.definitions] + [
-            ("topic", each.topic) for each in loaded.mappings
-        ]
-        for naming in named:
-            if naming in places:
-                field, name = naming
-                problems.append(f"{origin}: the {field} {name!r} is taken by {places[naming]}; {field}s are unique")
-            places[naming] = origin
-        definitions.extend(loaded.definitions)
-        mappings.extend(loaded.mappings)
-    if problems:
-        raise BadInput(problems)
-    if not definitions and not mappings:
-        raise BadInput([f"no definitions in {', '.join(sources)}"])
-    return Documents(tuple(definitions), tuple(mappings))
+def planned(api: Api, texts: Sequence[SourceText], *, shadow: bool, prune: bool) -> Plan:
+    """What applying would do now."""
+    body = _body(texts, shadow=shadow, prune=prune, deletions=ANY_NUMBER) | {"dry_run": True}
+    return plan_of(api.question("/v1/apply", body))
 
 
-def _texts(sources: Sequence[str], problems: list[str]) -> Iterator[tuple[str, str]]:
-    seen: set[Path] = set()
-    for source in dict.fromkeys(sources):
-        if source == "-":
-            yield "<stdin>", sys.stdin.read()
-            continue
-        for path in _files(Path(source), problems):
-            if path.resolve() in seen:
-                continue
-            seen.add(path.resolve())
-            try:
-                yield str(path), path.read_text(encoding="utf-8")
-            except UnicodeDecodeError as error:
-                problems.append(f"{path}: not UTF-8 text (byte {error.start})")
-            except OSError as error:
-                problems.append(f"{path}: {error.strerror}")
+def show_plan(plan: Plan, output: Output, **more: object) -> None:
+    """The plan for programs, with further fields."""
+    items = [
+        {
+            "kind": item.kind,
+            "name": item.name,
+            "action": item.action,
+            "version": item.version,
+            "etag": item.etag,
+            "changes": item.changes,
+        }
+        for item in plan.items
+    ]
+    show(output, Table((), ()), {"items": items, **more})
 
 
-def _files(source: Path, problems: list[str]) -> list[Path]:
-    if not source.is_dir():
-        return [source]
-    found = sorted(path for path in source.rglob("*") if path.suffix in SUFFIXES and path.is_file())
-    if not found:
-        problems.append(f"{source}: the folder has no {', '.join(sorted(f'*{suffix}' for suffix in SUFFIXES))}")
-    return found
+def _body(texts: Sequence[SourceText], *, shadow: bool, prune: bool, deletions: int) -> dict[str, object]:
+    body: dict[str, object] = {"files": [text.to_json() for text in texts], "shadow": shadow}
+    if prune:
+        body["prune"] = {"kind_names_not_listed": True, "max": deletions}
+    return body

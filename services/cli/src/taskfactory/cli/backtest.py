@@ -7,16 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from taskfactory.cli.apply import read_documents
+from taskfactory.cli.cells import moment
 from taskfactory.cli.database import registry
+from taskfactory.cli.documents import read_documents
 from taskfactory.cli.errors import BadInput
-from taskfactory.cli.get import moment
 from taskfactory.cli.history import history
-from taskfactory.cli.options import Files, From, OnlyPartitions, To, TopicOption, between
+from taskfactory.cli.options import Files
 from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.progress import progress
 from taskfactory.cli.reading import event_reader
 from taskfactory.cli.settings import CliSettings
+from taskfactory.cli.topic_options import From, OnlyPartitions, To, TopicOption, between
 from taskfactory.definitions import CronTrigger, EventTrigger, TopicMapping
 from taskfactory.intake import InForce, Record, load_in_force
 from taskfactory.intake.backtest import Backtest, Draft, Examples, Report, Tally

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 import typer
 from sqlalchemy import Engine
 
+from taskfactory.cli.cells import moment
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput, OperationFailed
-from taskfactory.cli.get import moment
 from taskfactory.cli.named import definition_named
 from taskfactory.cli.options import Because, DefinitionOption, DryRun
 from taskfactory.cli.output import Output, OutputOption, Table, show

@@ -1,35 +1,67 @@
-"""`taskfactory delete`: take topic mappings out of force."""
+"""`taskfactory delete`: definitions and topic mappings."""
 
-import getpass
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from taskfactory.cli.database import registry
-from taskfactory.cli.errors import OperationFailed
-from taskfactory.cli.settings import CliSettings
-from taskfactory.registry import DefinitionStore
+from taskfactory.cli.api_client import admin_api, path_of
+from taskfactory.cli.consent import require_consent
+from taskfactory.cli.errors import NotFound, OperationFailed
+from taskfactory.cli.names import definition_names
+from taskfactory.cli.options import Because, Yes
+from taskfactory.cli.output import counted
+from taskfactory.cli.standing import changeable_definition
 
 
 class Kind(StrEnum):
     """What to delete."""
 
+    DEFINITION = "definition"
     MAPPING = "mapping"
 
 
 def delete(
     kind: Annotated[Kind, typer.Argument(help="What to delete.")],
-    names: Annotated[list[str], typer.Argument(help="Topics whose mapping is to go.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(help="Definitions, or topics whose mapping is to go.", autocompletion=definition_names),
+    ],
+    *,
+    because: Because = None,
+    yes: Yes = False,
 ) -> None:
-    """Remove topic mappings.
+    """Delete definitions or topic mappings.
 
-    From the next record on, the topics' records are read as envelopes again. Earlier versions stay in the registry, for
-    audits. A topic without a mapping is an error, after the others are done.
+    A definition takes no event from then on; its runs, versions and dedupe keys stay, and applying the name again takes
+    it up where it was. Without a mapping, a topic's records are read as envelopes again. More than 10 at once want a
+    yes. A topic without a mapping is an error, after the others are done.
     """
-    with registry(CliSettings()) as engine:
-        removed = DefinitionStore(engine).remove_mappings(names, getpass.getuser())
-    for topic in removed:
-        typer.echo(f"deleted {kind} of topic {topic}")
-    if missing := sorted(set(names) - set(removed)):
-        raise OperationFailed(f"No mapping of {', '.join(missing)}.", "`taskfactory get mappings` lists all.")
+    names = list(dict.fromkeys(names))
+    require_consent(f"{counted(len(names), str(kind))} would be deleted", len(names), given=yes)
+    if kind is Kind.DEFINITION:
+        _delete_definitions(names, because)
+    else:
+        _delete_mappings(names, because)
+
+
+def _delete_definitions(names: list[str], because: str | None) -> None:
+    with admin_api() as api:
+        found = {name: changeable_definition(api, name) for name in names}
+        for name, standing in found.items():
+            api.delete(path_of("definitions", name), etag=standing.etag, reason=because)
+            typer.echo(f"deleted {name}")
+
+
+def _delete_mappings(topics: list[str], because: str | None) -> None:
+    missing = []
+    with admin_api() as api:
+        for topic in topics:
+            try:
+                api.delete(path_of("mappings", topic), reason=because)
+            except NotFound:
+                missing.append(topic)
+            else:
+                typer.echo(f"deleted mapping of topic {topic}")
+    if missing:
+        raise OperationFailed(f"No mapping of {', '.join(sorted(missing))}.", "`taskfactory get mappings` lists all.")

@@ -1,37 +1,18 @@
 """`taskfactory explain`: why an event does, or does not, start runs; one answer for every definition."""
 
-import asyncio
 import json
 import sys
-from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from taskfactory.cli.apply import read_documents
-from taskfactory.cli.database import registry
-from taskfactory.cli.errors import BadInput, OperationFailed
+from taskfactory.cli.api_client import admin_api
+from taskfactory.cli.errors import BadInput, NotFound
 from taskfactory.cli.explanation_shown import tell
-from taskfactory.cli.history import history
-from taskfactory.cli.named import unknown_definition
 from taskfactory.cli.options import OneOffset, OnePartition, OnlyDefinition
 from taskfactory.cli.output import Output, OutputOption
-from taskfactory.cli.reading import event_reader
-from taskfactory.cli.settings import CliSettings
-from taskfactory.cli.temporal import temporal
-from taskfactory.definitions import Documents
-from taskfactory.intake.executions import TemporalExecutions
-from taskfactory.intake.explaining import (
-    Explained,
-    Explainer,
-    NobodyToAsk,
-    NoRecord,
-    Question,
-    explain_by_drafts,
-    given_event,
-    record_at,
-)
+from taskfactory.cli.standing import require_known
 
 
 def explain(  # noqa: PLR0913 -- one parameter per option
@@ -57,30 +38,42 @@ def explain(  # noqa: PLR0913 -- one parameter per option
     to topics, or if the file is what a topic with a mapping carries). Nothing is started or written. With --file
     nothing is looked up either, so that drafts can be tried where there is no registry.
     """
-    settings = CliSettings()
-    documents = read_documents(file) if file else None
-    question = _question(settings, event, topic, partition, offset)
-    if documents is not None:
-        explained = asyncio.run(_by_drafts(documents, settings, question, definition))
-    else:
-        explained = asyncio.run(_by_registered(settings, question, definition))
-    tell(question, explained, output, everything=everything)
-
-
-def _question(
-    settings: CliSettings, event: str | None, topic: str | None, partition: int | None, offset: int | None
-) -> Question:
-    if event is not None:
-        if partition is not None or offset is not None:
-            raise BadInput(["--event is a file: leave out --partition and --offset, or leave out --event"])
-        return given_event(_one_event(event), topic)
-    if topic is None or partition is None or offset is None:
+    place = None if partition is None and offset is None else (partition, offset)
+    if event is not None and place is not None:
+        raise BadInput(["--event is a file: leave out --partition and --offset, or leave out --event"])
+    if event is None and (topic is None or place is None or None in place):
         raise BadInput(["say which event: --event FILE, or --topic, --partition and --offset of a record"])
-    with history(settings) as past:
+    content = None if event is None else _one_event(event)
+    if file:
+        # Loads Kafka and Temporal, which nothing else here needs.
+        from taskfactory.cli.explain_drafts import explained_by_drafts  # noqa: PLC0415
+
+        tell(explained_by_drafts(file, content, place, topic, definition), output, everything=everything)
+        return
+    asked: dict[str, Any] = {"topic": topic, "definition": definition}
+    if content is None:
+        asked |= {"partition": partition, "offset": offset}
+    else:
+        asked |= {"event": _json(event, content)}
+    tell(_asked_of_the_api(asked, definition), output, everything=everything)
+
+
+def _asked_of_the_api(asked: dict[str, Any], definition: str | None) -> Any:
+    with admin_api() as api:
         try:
-            return record_at(past, topic, partition, offset)
-        except NoRecord as error:
-            raise OperationFailed(str(error)) from error
+            return api.question("/v1/explain", {name: value for name, value in asked.items() if value is not None})
+        except NotFound:
+            require_known(api, definition)
+            raise
+
+
+def _json(source: str | None, content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        allowed = "allowed is one CloudEvent in JSON, or what a topic with a mapping carries"
+        other = "A record is explained where it lies: --topic, --partition and --offset"
+        raise BadInput([f"{source}: no JSON: {error}; {allowed}. {other}"]) from error
 
 
 def _one_event(source: str) -> bytes:
@@ -101,26 +94,3 @@ def _is_object(line: bytes) -> bool:
         return isinstance(json.loads(line), dict)
     except ValueError:
         return False
-
-
-async def _by_drafts(documents: Documents, settings: CliSettings, question: Question, name: str | None) -> Explained:
-    async with event_reader(settings) as reader:
-        try:
-            return await explain_by_drafts(reader, settings.decision_limits, question, documents, name)
-        except NobodyToAsk as error:
-            found = ", ".join(error.known)
-            raise BadInput([f"--definition {name}: the files define {found or 'none'}"]) from error
-
-
-async def _by_registered(settings: CliSettings, question: Question, name: str | None) -> Explained:
-    async with AsyncExitStack() as opened:
-        engine = opened.enter_context(registry(settings))
-        reader = await opened.enter_async_context(event_reader(settings))
-
-        async def executions() -> TemporalExecutions:
-            return TemporalExecutions(await opened.enter_async_context(temporal(settings)))
-
-        try:
-            return await Explainer(engine, reader, settings.decision_limits, executions).explain(question, name)
-        except NobodyToAsk as error:
-            raise unknown_definition(error.name, error.known) from error

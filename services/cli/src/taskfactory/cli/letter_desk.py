@@ -7,10 +7,10 @@ from typing import Final
 
 from sqlalchemy import Engine
 
+from taskfactory.cli.alike import unknown_definition
 from taskfactory.cli.database import registry
 from taskfactory.cli.errors import BadInput, OperationFailed
 from taskfactory.cli.history import history
-from taskfactory.cli.named import unknown_definition
 from taskfactory.cli.progress import progress
 from taskfactory.cli.settings import CliSettings
 from taskfactory.intake import (

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from taskfactory.cli.get import moment
+from taskfactory.cli.cells import moment
 from taskfactory.cli.output import Table, counted
 from taskfactory.intake import Listed, Record, StoredLetter, advice_for
 

@@ -17,39 +17,81 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from taskfactory.cli.errors import CommandFailed
+from taskfactory.cli.exit_status import MEANINGS
 from taskfactory.cli.plugins import COMMANDS, SERVICES, Plugin, plugins, resolve
 
 OWN_COMMANDS: Final = {
     "run": ("taskfactory.cli.run:run", "Run every installed service in one process, for small installations."),
     "migrate": ("taskfactory.cli.migrate:migrate", "Prepare the database, Temporal's namespace and the topics."),
+    "validate": ("taskfactory.cli.validate:validate", "Check files as `apply` does, without any server."),
+    "diff": (
+        "taskfactory.cli.diff:diff",
+        "Show what files would change, or what two versions of a definition differ in.",
+    ),
     "apply": (
         "taskfactory.cli.apply:apply",
         "Register activity definitions and topic mappings from files: all of them, or none.",
     ),
-    "pause": ("taskfactory.cli.pausing:pause", "Let definitions match without starting anything."),
+    "get": ("taskfactory.cli.get:get", "Show definitions, versions, mappings, runs, tasks or schedules."),
+    "describe": (
+        "taskfactory.cli.describe:describe",
+        "Show everything about one definition, run, task or schedule.",
+    ),
+    "delete": ("taskfactory.cli.delete:delete", "Delete definitions or topic mappings."),
+    "enable": (
+        "taskfactory.cli.lifecycle:enable",
+        "Let disabled definitions take events again, as a new version of each.",
+    ),
+    "disable": (
+        "taskfactory.cli.lifecycle:disable",
+        "Let definitions take no event any more, as a new version of each.",
+    ),
+    "pause": ("taskfactory.cli.lifecycle:pause", "Let definitions match without starting anything."),
     "resume": (
-        "taskfactory.cli.pausing:resume",
+        "taskfactory.cli.lifecycle:resume",
         "Let paused definitions start runs again, from the next record on.",
     ),
-    "dlq": ("taskfactory.cli.dlq:app", "List, show, redrive and discard dead letters."),
-    "replay": ("taskfactory.cli.replay:replay", "Start what a definition missed in a topic's history."),
-    "delete": ("taskfactory.cli.delete:delete", "Remove topic mappings."),
-    "get": ("taskfactory.cli.get:get", "Show definitions, mappings, runs or tasks."),
+    "rollback": (
+        "taskfactory.cli.lifecycle:rollback",
+        "Bring a definition's earlier version back, as a new version.",
+    ),
+    "promote": ("taskfactory.cli.lifecycle:promote", "Make a definition's shadow version the one in force."),
+    "drop-shadow": (
+        "taskfactory.cli.lifecycle:drop_shadow",
+        "End a definition's shadow version; the active one stays as it is.",
+    ),
+    "runs": ("taskfactory.cli.runs:app", "List, show, cancel and rerun runs, and follow them."),
+    "tasks": ("taskfactory.cli.tasks:app", "List and show tasks."),
+    "schedules": (
+        "taskfactory.cli.schedules:app",
+        "List schedules, hold them, fire them and fill in what they missed.",
+    ),
     "explain": ("taskfactory.cli.explain:explain", "Say for every definition what it makes of an event, and why."),
-    "audit": ("taskfactory.cli.audit:audit", "Read a topic again and prove that every record is accounted for."),
+    "audit": (
+        "taskfactory.cli.audit:app",
+        "Prove that every record, or every tick of schedules, is accounted for; or show who did what.",
+    ),
     "backtest": (
         "taskfactory.cli.backtest:backtest",
         "Try definitions on a topic's history, without starting or writing anything.",
     ),
+    "replay": ("taskfactory.cli.replay:replay", "Start what a definition missed in a topic's history."),
+    "dlq": ("taskfactory.cli.dlq:app", "List, show, redrive and discard dead letters."),
     "dedupe": ("taskfactory.cli.dedupe:app", "Show dedupe keys, and let one fire again."),
-    "runs": ("taskfactory.cli.runs:app", "Run failed runs again."),
     "events": ("taskfactory.cli.events:app", "Produce events."),
     "outcomes": ("taskfactory.cli.outcomes:app", "Read outcomes."),
+    "keys": ("taskfactory.cli.keys:app", "Make, list and revoke API keys."),
     "config": ("taskfactory.cli.config:config", "Show the settings in force, and where each comes from."),
+    "completion": (
+        "taskfactory.cli.completion:completion",
+        "Print what makes a shell complete commands, options and names.",
+    ),
 }
 """Name → where the command is, and its line in the help: the first line of its docstring."""
 
 
+EPILOG: Final = "Exit status: " + "; ".join(f"{status.value} {meaning}" for status, meaning in MEANINGS.items()) + "."
+"""Below the help of the whole."""
 UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG})
 """How a file that standard output was sent to refuses; a pipe that nobody reads is Typer's to handle."""
 
@@ -86,7 +128,7 @@ class RootGroup(TyperGroup):
             error.message = error.message.removeprefix("Value error, ")  # Typer's own word, which says nothing
             raise
         except CommandFailed as error:
-            messages, status = error.messages, error.exit_status
+            messages, status = error.messages, int(error.exit_status)
         except OSError as error:
             if error.errno not in UNWRITABLE:
                 raise
@@ -145,6 +187,7 @@ app = typer.Typer(
     cls=RootGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -166,7 +209,7 @@ def root(
 
 
 def main() -> None:
-    """Run the command line and end the process: 0 done, 1 something outside failed, 2 bad input."""
+    """Run the command line and end the process with one of `ExitStatus`."""
     status: str | int | None = 0
     try:
         app(prog_name="taskfactory")

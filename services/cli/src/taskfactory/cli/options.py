@@ -1,7 +1,8 @@
 """Options that several commands have: each name means one thing, whichever command it is given to.
 
-`--from` and `--to` are places in a topic, `--since` and `--until` moments; where a topic is read both pairs are one.
-`--reason` is a dead letter's code, `--because` are somebody's own words.
+`--since` and `--until` are moments; `--from` and `--to`, of the commands that read topics, are places in a topic
+(`topic_options.py`). `--reason` is a dead letter's code, `--because` are somebody's own words. Nothing here is slow to
+import: completion and the commands on the API load it.
 """
 
 import re
@@ -11,71 +12,43 @@ from typing import Annotated, Final
 import typer
 
 from taskfactory.cli.errors import BadInput
-from taskfactory.intake import InvalidPosition, Position, parse_moment, parse_position
-from taskfactory.intake.positions import MAX_OFFSET, MAX_PARTITION, is_backwards
+from taskfactory.cli.names import definition_names
 
 DEFAULT_RATE: Final = "100/s"
 """Starts and dead letters: well below what a namespace of Temporal takes by default beside the traffic."""
 _RATE: Final = re.compile(r"(\d+(?:\.\d+)?)(?:/s)?")
 
-DefinitionOption = Annotated[str, typer.Option("--definition", "-D", help="The definition's name.")]
-OnlyDefinition = Annotated[str | None, typer.Option("--definition", "-D", help="Only this definition.")]
+DefinitionOption = Annotated[
+    str, typer.Option("--definition", "-D", help="The definition's name.", autocompletion=definition_names)
+]
+OnlyDefinition = Annotated[
+    str | None, typer.Option("--definition", "-D", help="Only this definition.", autocompletion=definition_names)
+]
+DefinitionArgument = Annotated[str, typer.Argument(help="The definition's name.", autocompletion=definition_names)]
+DefinitionsArgument = Annotated[
+    list[str], typer.Argument(metavar="NAME...", help="Definitions.", autocompletion=definition_names)
+]
 Files = Annotated[
     list[str],
     typer.Option("--file", "-f", help="File, folder (its *.yaml, *.yml, *.json), or - for stdin; repeatable."),
 ]
-TopicOption = Annotated[str, typer.Option("--topic", "-t", help="The topic whose history is read.")]
-OnlyPartitions = Annotated[
-    list[int] | None,
-    typer.Option("--partition", "-p", min=0, max=MAX_PARTITION, help="Only this partition; repeatable."),
-]
 OnePartition = Annotated[
-    int | None, typer.Option("--partition", "-p", min=0, max=MAX_PARTITION, help="The record's partition.")
+    int | None, typer.Option("--partition", "-p", min=0, max=2**31 - 1, help="The record's partition.")
 ]
-OneOffset = Annotated[int | None, typer.Option("--offset", min=0, max=MAX_OFFSET, help="The record's offset.")]
-From = Annotated[
-    str,
-    typer.Option(
-        "--from",
-        "--since",
-        help="The first record: earliest, an offset, a time such as 2026-11-20T09:00:00Z, or 7d back from now.",
-    ),
-]
-To = Annotated[
-    str, typer.Option("--to", "--until", help="The first record that is left out: latest, or as for --from.")
-]
+OneOffset = Annotated[int | None, typer.Option("--offset", min=0, max=2**63 - 1, help="The record's offset.")]
+"""Both as far as Kafka counts, which `intake.positions` says for topics' ranges."""
 Since = Annotated[
     str | None, typer.Option("--since", help="Then or later: 7d back from now, or a time such as 2026-11-20T09:00:00Z.")
 ]
 Until = Annotated[str | None, typer.Option("--until", help="Before then: as for --since.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+Why = Annotated[str, typer.Option("--because", help="Why, in your own words; kept with what was done.")]
+Because = Annotated[str | None, typer.Option("--because", help="Why, in your own words; kept with what was done.")]
 Rate = Annotated[
     str, typer.Option("--rate", metavar="N/s", help="Starts and dead letters per second at most, such as 20/s.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
-Because = Annotated[str | None, typer.Option("--because", help="Why, in your own words; kept with what was done.")]
-
-
-def between(first: str, last: str) -> tuple[Position, Position]:
-    """The positions that `--from` and `--to` name; durations count back from now.
-
-    Raises:
-        BadInput: one of them names none, or the range ends before it begins.
-    """
-    now = datetime.now(UTC)
-    start, end = _position("--from", first, now), _position("--to", last, now)
-    if is_backwards(start, end):
-        raise BadInput(
-            [f"--from {first} --to {last}: the range ends before it begins, so nothing is in it; exchange them"]
-        )
-    return start, end
-
-
-def _position(option: str, text: str, now: datetime) -> Position:
-    try:
-        return parse_position(text, now)
-    except InvalidPosition as error:
-        raise BadInput([f"{option}: {error}"]) from error
+Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="So many at most, the newest first.")]
 
 
 def moments(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
@@ -85,12 +58,26 @@ def moments(since: str | None, until: str | None) -> tuple[datetime | None, date
         BadInput: one of them names none.
     """
     now = datetime.now(UTC)
-    return _moment("--since", since, now), _moment("--until", until, now)
+    return moment_of("--since", since, now), moment_of("--until", until, now)
 
 
-def _moment(option: str, text: str | None, now: datetime) -> datetime | None:
+def moment_of(option: str, text: str | None, now: datetime) -> datetime | None:
+    """The moment that an option names; None when it was not given.
+
+    Args:
+        option: as people type it.
+        text: a duration back from now, or an RFC 3339 time.
+        now: with a zone.
+
+    Raises:
+        BadInput: it names none.
+    """
+    if text is None:
+        return None
+    from taskfactory.intake.positions import InvalidPosition, parse_moment  # noqa: PLC0415 -- loads Kafka and Temporal
+
     try:
-        return None if text is None else parse_moment(text, now)
+        return parse_moment(text, now)
     except InvalidPosition as error:
         allowed = "allowed are a duration back from now such as 2h, or a time with its zone such as"
         raise BadInput([f"{option}: found {error.text!r}; {allowed} 2026-11-20T09:00:00Z"]) from error

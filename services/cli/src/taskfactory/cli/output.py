@@ -4,6 +4,7 @@ A table is aligned columns, never truncated, one line per row; on a terminal its
 columns that do not fit beside the others go below them.
 """
 
+import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ import typer
 from pydantic_core import to_json, to_jsonable_python
 from rich.console import Console
 from rich.text import Text
-from ruamel.yaml import YAML
 
 STYLES: Final = {
     "completed": "green",
@@ -64,19 +64,27 @@ def show(output: Output, table: Table, values: Any) -> None:
     if output is Output.JSON:
         typer.echo(to_json(values, indent=2))
     elif output is Output.YAML:
-        yaml = YAML(typ="safe", pure=True)
-        yaml.default_flow_style = False
-        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # the stub knows only None
-        yaml.allow_unicode = True
-        yaml.width = LONG_LINE  # a folded id can't be copied
-        # The same plain values as in JSON: dates as text, no Python tags.
-        yaml.dump(to_jsonable_python(values), sys.stdout)
+        typer.echo(yaml_text(values), nl=False)
     elif sys.stdout.isatty():
         console = Console()
         # Soft-wrapped: an id that the terminal breaks can still be copied in one piece.
         console.print(coloured(table, console.width), soft_wrap=True)
     else:
         typer.echo(plain(table))
+
+
+def yaml_text(values: Any) -> str:
+    """The values as YAML: the same plain values as in JSON, with dates as text and no Python tags."""
+    from ruamel.yaml import YAML  # noqa: PLC0415 -- most often the output is a table
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # the stub knows only None
+    yaml.allow_unicode = True
+    yaml.width = LONG_LINE  # a folded id can't be copied
+    written = io.StringIO()
+    yaml.dump(to_jsonable_python(values), written)
+    return written.getvalue()
 
 
 def plain(table: Table) -> str:

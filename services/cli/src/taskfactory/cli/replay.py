@@ -11,22 +11,11 @@ from taskfactory.cli.disposing import disposing
 from taskfactory.cli.errors import BadInput, CommandFailed, Interrupted, OperationFailed
 from taskfactory.cli.history import history
 from taskfactory.cli.named import definition_named
-from taskfactory.cli.options import (
-    DEFAULT_RATE,
-    DefinitionOption,
-    DryRun,
-    From,
-    OnlyPartitions,
-    Rate,
-    To,
-    TopicOption,
-    Yes,
-    between,
-    per_second,
-)
+from taskfactory.cli.options import DEFAULT_RATE, DefinitionOption, DryRun, Rate, Yes, per_second
 from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.progress import progress
 from taskfactory.cli.settings import CliSettings
+from taskfactory.cli.topic_options import From, OnlyPartitions, To, TopicOption, between
 from taskfactory.definitions import EventTrigger, RegisteredDefinition
 from taskfactory.intake import (
     InForce,

@@ -1,69 +1,138 @@
-"""`taskfactory runs`: what is done with runs that ended otherwise than they should have."""
+"""`taskfactory runs`: what became of events, and what is done with runs that ended otherwise than they should have."""
 
-import asyncio
 import getpass
-import sys
-from collections import Counter
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import Annotated, Final
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Annotated, Any, Final
 
 import typer
-from sqlalchemy import Engine
 
+from taskfactory.cli.api_client import admin_api, path_of
 from taskfactory.cli.consent import require_consent
-from taskfactory.cli.database import registry
-from taskfactory.cli.errors import BadInput, Interrupted
-from taskfactory.cli.history import history
-from taskfactory.cli.named import definition_named
+from taskfactory.cli.describe import describe_run
+from taskfactory.cli.errors import BadInput, CommandFailed
+from taskfactory.cli.exit_status import ExitStatus
+from taskfactory.cli.lineage import lineage_lines
 from taskfactory.cli.options import (
     DEFAULT_RATE,
     Because,
     DryRun,
+    Limit,
     OnlyDefinition,
     Rate,
     Since,
     Until,
+    Why,
     Yes,
     moments,
     per_second,
 )
 from taskfactory.cli.output import Output, OutputOption, Table, counted, show
-from taskfactory.cli.progress import progress
-from taskfactory.cli.reading import event_reader
-from taskfactory.cli.settings import CliSettings
-from taskfactory.cli.temporal import starter, temporal
-from taskfactory.intake import COULD_NOT, Pace, PastEvents, Rerun, Rerunner, load_in_force
-from taskfactory.registry import ByHand, DedupeStore, DefinitionStore, PastRun, RunSelection, RunStore
+from taskfactory.cli.run_lists import RunFilter, find_runs, tell_if_none
+from taskfactory.cli.tables import runs_table
 
-SAID: Final = {
-    "started": "started",
-    "already_started": "already started",
-    "would_start": "would start",
-    "newer": "skipped",
-    "not_ended": "still running",
-    "gone": "gone",
-    "disabled": "disabled",
-    "refused": "refused",
+RERUN_SAID: Final = {
+    "started": "run again as",
+    "already_started": "was run again already, as",
+    "would_start": "would be run again as",
 }
-"""How a result is shown."""
+"""The API's results of a rerun, in words."""
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 
-app = typer.Typer(name="runs", help="Run failed runs again.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    name="runs", help="List, show, cancel and rerun runs, and follow them.", no_args_is_help=True, add_completion=False
+)
+
+
+class StartedBy(StrEnum):
+    """What started a run."""
+
+    EVENT = "event"
+    CRON = "cron"
 
 
 @app.callback()
 def runs() -> None:
-    """Run failed runs again."""
+    """List, show, cancel and rerun runs, and follow them."""
+
+
+@app.command("list")
+def list_runs(  # noqa: PLR0913 -- one parameter per option
+    *,
+    definition: OnlyDefinition = None,
+    state: Annotated[str | None, typer.Option("--state", help="Only in this state.")] = None,
+    since: Since = None,
+    until: Until = None,
+    event_id: Annotated[str | None, typer.Option("--event-id", help="Only of events with this id.")] = None,
+    event_source: Annotated[str | None, typer.Option("--event-source", help="… and this source.")] = None,
+    key: Annotated[str | None, typer.Option("--key", "-k", help="Only with this dedupe key, as the list shows it.")] = (
+        None
+    ),
+    kind: Annotated[StartedBy | None, typer.Option("--kind", help="Only those that such a trigger started.")] = None,
+    limit: Limit = 50,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List runs, the newest first. --since and --until are about when a run started."""
+    begin, end = moments(since, until)
+    wanted = RunFilter(
+        definition=definition,
+        state=state,
+        since=begin,
+        until=end,
+        event_id=event_id,
+        event_source=event_source,
+        dedupe_key=key,
+        kind=kind,
+    )
+    with admin_api() as api:
+        rows = find_runs(api, wanted, limit)
+    show(output, runs_table(rows), rows)
+    if not rows:
+        tell_if_none(wanted, "runs")
+
+
+@app.command("show")
+def show_run(run: RunArgument, output: OutputOption = Output.TABLE) -> None:
+    """Show a run with its event, its tasks and what they were given."""
+    describe_run(run, output)
+
+
+@app.command()
+def lineage(run: RunArgument, output: OutputOption = Output.TABLE) -> None:
+    """Show what led to a run, and which runs its outcomes started."""
+    with admin_api() as api:
+        found = api.get(path_of("runs", run, "lineage"))
+    if output is not Output.TABLE:
+        show(output, Table((), ()), found)
+        return
+    for line in lineage_lines(found, run):
+        typer.echo(line)
+
+
+@app.command()
+def cancel(
+    run_ids: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs under way.")],
+    because: Why,
+    *,
+    yes: Yes = False,
+) -> None:
+    """Ask runs under way to end: their open tasks are cancelled, and the outcome says so.
+
+    Exit status 4 when one of them has ended already; the others are cancelled all the same.
+    """
+    wanted = list(dict.fromkeys(run_ids))
+    require_consent(f"{counted(len(wanted), 'run')} would be cancelled", len(wanted), given=yes)
+    _each(wanted, "cancel", {"reason": because}, lambda _: "asked to end")
 
 
 @app.command()
 def rerun(  # noqa: PLR0913 -- one parameter per option
+    run_ids: Annotated[list[str] | None, typer.Argument(metavar="[RUN...]", help="Ended runs, by id.")] = None,
     *,
-    run: Annotated[
-        list[str] | None, typer.Option("--run", help="The run with this id, however it ended; repeatable.")
-    ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All failed runs, as far as the other options say.")] = False,
+    run: Annotated[
+        list[str] | None, typer.Option("--run", help="As RUN, with --rate and --dry-run; repeatable.")
+    ] = None,
     definition: OnlyDefinition = None,
     since: Since = None,
     until: Until = None,
@@ -73,118 +142,50 @@ def rerun(  # noqa: PLR0913 -- one parameter per option
     yes: Yes = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Run failed runs again, each once, in a new generation and in its definition's present version.
+    """Run ended runs again, each once, in a new generation and in its definition's present version.
 
-    --since and --until are about when a run failed. The event is the one that started the failed run, as Temporal or
-    else its Kafka record has it; `match` and `when` are not asked again, and a dedupe window does not hold it up. A run
-    whose key has fired again since is skipped. Safe to call again: none is started twice; Ctrl-C is too. Exit status 1
-    when some could not be run again.
+    By id (RUN...), whatever they ended as; or all failed ones (--failed, or --run), which is done beside the database,
+    Temporal and Kafka themselves: --since and --until are then about when a run failed. The event is the one that
+    started the run, as Temporal or else its Kafka record has it; `match` and `when` are not asked again, and a dedupe
+    window does not hold it up. A run whose key has fired again since is skipped. Safe to call again: none is started
+    twice; Ctrl-C is too. Exit status 1 when some could not be run again.
     """
-    if not (failed or run):
-        raise BadInput(["say which runs: --failed (with --since, --until, --definition), or --run ID"])
+    if run_ids and not (failed or run or definition or since or until):
+        if because is None:
+            raise BadInput(["--because: say why; the audit trail keeps it"])
+        wanted = list(dict.fromkeys(run_ids))
+        require_consent(f"{counted(len(wanted), 'run')} would be run again", len(wanted), given=yes or dry_run)
+        _each(wanted, "rerun", {"reason": because, "dry_run": dry_run}, _rerun_said)
+        return
+    if run_ids or not (failed or run):
+        raise BadInput(["say which runs: RUN... by id, or --failed (with --since, --until, --definition), or --run ID"])
+    # Loads Temporal, Kafka and the database's client, which the API's other commands don't need.
+    from taskfactory.cli.reruns import How, rerun_selected  # noqa: PLC0415
+    from taskfactory.registry import ByHand, RunSelection  # noqa: PLC0415
+
     selection = RunSelection(run or (), failed and not run, definition, *moments(since, until))
-    how = _How(per_second(rate), ByHand(getpass.getuser(), because), dry_run=dry_run)
-    settings = CliSettings()
-    with registry(settings) as engine:
-        if definition is not None:
-            definition_named(engine, definition)
-        found = RunStore(engine).past_runs(selection)
-        require_consent(f"{counted(len(found), 'failed run')} would be run again", len(found), given=yes or dry_run)
-        missing = sorted(set(run or ()) - {one.run_id for one in found})
-        done: list[Rerun] = []
-        try:
-            if found:
-                asyncio.run(_rerun_all(engine, settings, found, done, how))
-        except KeyboardInterrupt:
-            raise Interrupted(
-                [f"Interrupted: {len(done):,} of {len(found):,} runs are done. Run it again to go on."]
-            ) from None
-        finally:
-            if done or not found:  # whatever ends it, what was started stays started, and is said
-                _tell(done, missing, output)
-    if missing or any(item.result in COULD_NOT for item in done):
-        raise typer.Exit(1)
+    how = How(per_second(rate), ByHand(getpass.getuser(), because), dry_run=dry_run)
+    rerun_selected(selection, how, output, consent=yes)
 
 
-def _tell(done: Sequence[Rerun], missing: Sequence[str], output: Output) -> None:
-    show(output, reruns_table(done, missing), [_value(item) for item in done])
-    typer.echo(summary(done, len(missing)), err=output is not Output.TABLE)
+def _rerun_said(answer: Mapping[str, Any]) -> str:
+    return f"{RERUN_SAID[answer['result']]} {answer['run_id']}, in version {answer['version']}"
 
 
-@dataclass(frozen=True, slots=True)
-class _How:
-    per_second: float
-    by: ByHand
-    dry_run: bool
-
-
-async def _rerun_all(
-    engine: Engine, settings: CliSettings, found: Sequence[PastRun], done: list[Rerun], how: _How
-) -> None:
-    definitions = DefinitionStore(engine)
-    pace = Pace(how.per_second)
-    async with AsyncExitStack() as opened:
-        client = await opened.enter_async_context(temporal(settings))
-        # What was let through once may be larger than what is let through now.
-        reader = await opened.enter_async_context(event_reader(settings, max_event_bytes=sys.maxsize))
-        events: list[PastEvents] = []
-
-        def past_events() -> PastEvents:
-            if not events:  # most often Temporal remembers, and Kafka need not be there
-                past = opened.enter_context(history(settings))
-                events.append(PastEvents(past, reader, load_in_force(engine)))
-            return events[0]
-
-        rerunner = Rerunner(
-            {row.id: row for row in definitions.list(deleted=True)},
-            definitions=definitions,
-            dedupe=DedupeStore(engine),
-            client=client,
-            starter=starter(client, settings),
-            events=past_events,
-        )
-        with progress("runs run again") as report:
-            for one in found:
-                if not how.dry_run:
-                    await pace.turn()
-                done.append(await rerunner.rerun(one, how.by, dry_run=how.dry_run))
-                report(len(done), len(found))
-
-
-def reruns_table(done: Sequence[Rerun], missing: Sequence[str]) -> Table:
-    """A line for each failed run, and for each that there is not."""
-    return Table(
-        ("RESULT", "DEFINITION", "FAILED RUN", "NEW RUN", "NOTE"),
-        [
-            (
-                SAID[item.result],
-                item.of.activity_name if item.version is None else f"{item.of.activity_name}@{item.version}",
-                item.of.run_id,
-                item.run_id or "-",
-                item.note or "-",
-            )
-            for item in done
-        ]
-        + [("unknown", "-", run_id, "-", "there is no such run, or none any more") for run_id in missing],
-    )
-
-
-def summary(done: Sequence[Rerun], missing: int) -> str:
-    """How many runs of each result, in words."""
-    counts = Counter(SAID[item.result] for item in done)
-    if missing:
-        counts["unknown"] = missing
-    if not counts:
-        return "no failed run fits"
-    return ", ".join(f"{number} {result}" for result, number in counts.items())
-
-
-def _value(item: Rerun) -> dict[str, object]:
-    return {
-        "failed_run": item.of.run_id,
-        "definition": item.of.activity_name,
-        "result": item.result,
-        "run": item.run_id,
-        "version": item.version,
-        "note": item.note,
-    }
+def _each(run_ids: Sequence[str], verb: str, body: Mapping[str, Any], done: Callable[[Mapping[str, Any]], str]) -> None:
+    """Ask for one thing to be done with each; what one refuses does not hold up the others."""
+    worst = ExitStatus.DONE
+    with admin_api() as api:
+        for run_id in run_ids:
+            try:
+                answer = api.post(path_of("runs", run_id, verb), body).value
+            except CommandFailed as error:
+                if len(run_ids) == 1:
+                    raise
+                worst = max(worst, error.exit_status)
+                for message in error.messages:
+                    typer.echo(f"{run_id}: {message}", err=True)
+            else:
+                typer.echo(f"{run_id}: {done(answer)}")
+    if worst is not ExitStatus.DONE:
+        raise typer.Exit(worst)

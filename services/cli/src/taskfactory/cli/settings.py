@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from taskfactory.cli.api_settings import ApiSettings
 from taskfactory.definitions.durations import parse_duration
 from taskfactory.intake import IntakeSettings
 from taskfactory.runtime.settings import DatabaseSettings, TemporalSettings
@@ -16,7 +17,7 @@ def _at_least_a_day(value: str) -> str:
     return value
 
 
-class CliSettings(IntakeSettings, DatabaseSettings, TemporalSettings):
+class CliSettings(IntakeSettings, DatabaseSettings, TemporalSettings, ApiSettings):
     """What the short commands read from `TASKFACTORY_…`: ingress's own variables, and so the same decisions."""
 
     temporal_retention: Annotated[str, AfterValidator(_at_least_a_day)] = "7d"

@@ -78,6 +78,7 @@ class RunActivities:
         self._publisher = publisher
         self._client = client
         self._max_params_bytes = settings.max_params_bytes
+        self._limits = settings.run_limits
         # A version never changes, so it never has to be read twice.
         self.version: Callable[[str, int], RegisteredDefinition] = lru_cache(VERSIONS_CACHED)(definitions.version)
         """The definition of that id in that version."""
@@ -123,7 +124,7 @@ class RunActivities:
     def _render_with(self, run: RunInput, fetched: Mapping[str, Any]) -> RenderedRun:
         definition = self._definition(run)
         try:
-            rendered = render_run(definition, run.event, fetched, run_id=run.run_id)
+            rendered = render_run(definition, run.event, fetched, run_id=run.run_id, limits=self._limits)
         except RenderFailed as failed:
             message = _scrubber(definition, run.event, fetched).text(failed.message)
             raise RenderFailed(failed.code, failed.path, failed.expression, message) from None

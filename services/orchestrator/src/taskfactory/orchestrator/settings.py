@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from taskfactory.definitions import RunLimits
 from taskfactory.orchestrator.context.settings import ContextSettings
 from taskfactory.runtime import DatabaseSettings, KafkaSettings, ProcessSettings, TemporalSettings, TopicSettings
 
@@ -20,6 +21,10 @@ class OrchestratorSettings(
     max_params_bytes: int = Field(4_000_000, ge=10_000, le=256 * 1024 * 1024)
     """Largest params of one task. From `payload_threshold_bytes` on they go to the payload storage; where that is off,
     set this to 1000000 or less: they cross to Temporal twice in one message, of which gRPC allows 4 MiB."""
+    max_tasks_per_run: int = Field(10_000, ge=1, le=100_000)
+    """Tasks of one run, skipped ones included; a definition that gives more fails the run."""
+    max_foreach_elements: int = Field(10_000, ge=1, le=100_000)
+    """Elements of the list that one `foreach` gives."""
     max_concurrent_runs: int = Field(100, ge=1)
     """Workflow tasks executed at the same time."""
     max_concurrent_steps: int = Field(20, ge=1)
@@ -34,6 +39,11 @@ class OrchestratorSettings(
     """Seconds between two looks at which task queues have workers."""
     runs_retention_days: int = Field(90, ge=1)
     """Days for which ended runs and their tasks are kept; the dedupe ledger is kept forever."""
+
+    @property
+    def run_limits(self) -> RunLimits:
+        """What planning is to heed."""
+        return RunLimits(self.max_tasks_per_run, self.max_foreach_elements)
 
     def producer_config(self) -> dict[str, str]:
         """The librdkafka properties of the producer of outcomes."""

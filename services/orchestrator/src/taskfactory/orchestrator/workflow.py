@@ -54,7 +54,7 @@ WINDOW: Final = 100
 
 _STEP_TIMEOUT: Final = timedelta(seconds=60)  # longer than a producer waits for Kafka
 _STEP_RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=15))
-_STORE_TIME: Final = timedelta(seconds=30)  # besides a source's own time, which the step itself keeps
+_STORE_TIME: Final = timedelta(seconds=10)  # besides a source's own time, which the step itself keeps
 _OBSERVE_TIMEOUT: Final = timedelta(seconds=30)
 
 

@@ -25,6 +25,9 @@ class ScheduleEvidence(DecidedTicks, Protocol):
     ) -> list[UndecidedRun]:
         """Runs of ticks within a range about which no decision is recorded; of activities by id and name."""
 
+    def decided_seconds(self, since: datetime, until: datetime) -> list[tuple[datetime, bool]]:
+        """Seconds in which ticks of any schedule were decided about, in order; and whether the first was missed."""
+
 
 class Ledger(Protocol):
     """Knows what ran, for ever."""

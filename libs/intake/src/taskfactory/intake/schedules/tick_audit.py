@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final, TypeVar
 
-from taskfactory.definitions import Tick, tick_workflow_id, workflow_id
+from taskfactory.definitions import SkipReason, Tick, tick_workflow_id, workflow_id
 from taskfactory.intake.executions import Execution, Executions
+from taskfactory.intake.schedules.outages import DecidedSecond, Outages
 from taskfactory.intake.schedules.periods import ExpectedTick, ScheduleHistory, expected, histories
 from taskfactory.intake.schedules.ports import Ledger, ScheduleEvidence
 from taskfactory.intake.schedules.settling import (
@@ -33,8 +34,12 @@ from taskfactory.registry import LedgerKey, TickFact
 
 CHUNK: Final = 100
 """Definitions whose ticks are compared together."""
+SHORTEST_CATCHUP: Final = timedelta(seconds=10)
+"""Temporal's own bound: it brings ticks that are late by this, however small the misfire window."""
 SLACK: Final = timedelta(minutes=1)
 """A tick that fires so shortly after its schedule was changed is none of the new one's, and no discrepancy."""
+LONGEST_OUTAGE: Final = timedelta(days=2)
+"""How long after the range the end of an outage is looked for."""
 SHOWN: Final = 10_000
 """Discrepancies that a report names; all are counted."""
 
@@ -54,6 +59,8 @@ class TickReport:
     """At most `SHOWN`."""
     alarms: int = 0
     """How many discrepancies there are."""
+    outages: Outages | None = None
+    """Read when the first tick is missing."""
 
     def count(self, definition: str, tick: ExpectedTick, came: Came) -> None:
         """Enter what a tick came to."""
@@ -113,7 +120,18 @@ class TickAuditor:
                 if question.fact is None
                 else settle_run(question.fact, claimed=is_claimed, known_to_temporal=execution is not None, now=now)
             )
+            if came.trouble is TickTrouble.TICK_MISSING and (await self._outages(report, now)).outlasted(
+                question.due, question.window
+            ):
+                came = Came(SkipReason.OUTSIDE_WINDOW)
             report.count(question.history.name, question.tick, came)
+
+    async def _outages(self, report: TickReport, now: datetime) -> Outages:
+        if report.outages is None:
+            until = min(report.until + LONGEST_OUTAGE, now)
+            seconds = await asyncio.to_thread(self._ticks.decided_seconds, report.after, until)
+            report.outages = Outages(DecidedSecond(*each) for each in seconds)
+        return report.outages
 
     def _compare(self, chunk: Sequence[ScheduleHistory], report: TickReport, now: datetime) -> list["_Question"]:
         """Count what came of the ticks, as far as decisions tell; the rest is asked about."""
@@ -166,6 +184,18 @@ class _Question:
     def key(self) -> LedgerKey:
         """What its run claims."""
         return ledger_key(self.history.activity_id, self.tick.nominal)
+
+    @property
+    def due(self) -> datetime:
+        """When it was to fire at the latest."""
+        trigger = self.tick.period.trigger
+        return self.tick.nominal + (trigger.spec.jitter if trigger else timedelta(0))
+
+    @property
+    def window(self) -> timedelta:
+        """How late Temporal still brings it."""
+        trigger = self.tick.period.trigger
+        return max(trigger.misfire_window if trigger else timedelta(0), SHORTEST_CATCHUP)
 
     @property
     def asked(self) -> str:

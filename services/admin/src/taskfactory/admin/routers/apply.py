@@ -120,10 +120,10 @@ class AppliedFiles(BaseModel):
 
 
 @router.post("/validate", roles=VIEWER)
-def validate(wanted: ToValidate) -> Validation:
+def validate(services: Using, wanted: ToValidate) -> Validation:
     """Check files without a look at what is registered."""
     try:
-        documents = read_files(wanted.files)
+        documents = read_files(wanted.files, services.settings.document_limits)
     except InvalidDefinitions as invalid:
         errors = [
             FileError(origin=each.origin, path=each.path, message=each.message, line=each.line, column=each.column)
@@ -141,7 +141,7 @@ def apply(services: Using, caller: Caller, request_id: RequestId, wanted: ToAppl
 
     What did not change keeps its version.
     """
-    documents = read_files(wanted.files)
+    documents = read_files(wanted.files, services.settings.document_limits)
     names, topics = _not_listed(services, documents) if wanted.prune else ([], [])
     if wanted.prune and not wanted.dry_run:
         _require_few([*names, *topics], wanted.prune.max)

@@ -122,7 +122,11 @@ async def explain_event(services: Using, asked: ToExplain) -> Response:
 @router.post("/test-event", roles=VIEWER, response_model=Trial)
 async def test_event(services: Using, asked: ToTry) -> Response:
     """What each definition would make of an event, and with which tasks and params. Nothing is started or fetched."""
-    drafts = await asyncio.to_thread(read_files, asked.files) if asked.files else Documents((), ())
+    drafts = (
+        await asyncio.to_thread(read_files, asked.files, services.settings.document_limits)
+        if asked.files
+        else Documents((), ())
+    )
     candidates = await asyncio.to_thread(_candidates, services, drafts, alone=asked.only_files)
     settings = services.settings
     question = given_event(_bytes(asked.event), asked.topic)
@@ -155,7 +159,7 @@ async def show_lineage_of_event(
     else:
         message = "give event_source and event_id, or topic, partition and offset"
         raise Problem("invalid", "Say which event.", [InputError("query", message)])
-    found = await asyncio.to_thread(services.runs.lineage_of_event, *named)
+    found = await asyncio.to_thread(services.run_reader.lineage_of_event, *named)
     return LineageModel.of(found, services.settings.outcomes_topic)
 
 

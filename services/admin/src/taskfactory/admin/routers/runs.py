@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 from starlette.status import HTTP_200_OK, HTTP_201_CREATED, HTTP_202_ACCEPTED
 
+from taskfactory.admin.ascii_json import ascii_json
 from taskfactory.admin.interventions import Intervening, Why
 from taskfactory.admin.operating import rerunner_of
 from taskfactory.admin.pages import Page, Paging
@@ -16,10 +17,10 @@ from taskfactory.admin.problems import Problem
 from taskfactory.admin.roles import OPERATOR, VIEWER
 from taskfactory.admin.routers.tasks import TaskSummary, tasks_page
 from taskfactory.admin.routing import ApiRouter
-from taskfactory.admin.run_shapes import RUN_ID, LineageModel, RunModel, RunSummary
+from taskfactory.admin.run_shapes import RUN_ID, ContextModel, LineageModel, RunModel, RunSummary
 from taskfactory.admin.services import Services, Using
 from taskfactory.intake import Canceller, NoSuchRun, Rerun, RerunResult, RunEnded
-from taskfactory.registry import RunFilter, RunKind, RunPlace, RunSelection, RunState, TaskFilter
+from taskfactory.registry import RunContextStore, RunFilter, RunKind, RunPlace, RunSelection, RunState, TaskFilter
 
 router = ApiRouter(prefix="/v1/runs", tag="runs")
 
@@ -90,14 +91,14 @@ def list_runs(
     """Runs that fit every filter given, newest first."""
     place = page.after(tuple[datetime, str])
     only = RunFilter(definition, state, since, until, event_id, event_source, dedupe_key, kind)
-    rows = services.runs.runs_page(only, after=None if place is None else RunPlace(*place), limit=page.fetch)
+    rows = services.run_reader.runs(only, after=None if place is None else RunPlace(*place), limit=page.fetch)
     return page.page_of(rows, RunSummary.of, lambda row: (row.started_at, row.run_id))
 
 
 @router.get("/{run_id}", roles=VIEWER)
 def show_run(services: Using, run_id: str) -> RunModel:
     """A run with everything that is known of it."""
-    row = services.runs.run_detail(run_id)
+    row = services.run_reader.run(run_id)
     if row is None:
         raise Problem("not-found", NOT_FOUND.format(run_id))
     return RunModel.of(row)
@@ -110,10 +111,17 @@ def list_tasks_of_run(services: Using, page: Paging, run_id: str) -> Page[TaskSu
     return tasks_page(services, page, TaskFilter(run_id=run_id))
 
 
+@router.get("/{run_id}/context", roles=VIEWER, response_model=ContextModel)
+def show_context(services: Using, run_id: str) -> Response:
+    """The values of a run's context, as its definition's tasks saw them; secrets are masked."""
+    _require_run(services, run_id)
+    return ascii_json({"items": RunContextStore(services.engine).snapshot(run_id)})
+
+
 @router.get("/{run_id}/lineage", roles=VIEWER)
 def show_lineage(services: Using, run_id: str) -> LineageModel:
     """Where a run comes from, and what came of it: the event, tasks, outcomes, and the runs that those started."""
-    found = services.runs.lineage_of_run(run_id)
+    found = services.run_reader.lineage_of_run(run_id)
     if found is None:
         raise Problem("not-found", NOT_FOUND.format(run_id))
     return LineageModel.of(found, services.settings.outcomes_topic)
@@ -174,5 +182,5 @@ def _why(done: Rerun) -> str:
 
 
 def _require_run(services: Services, run_id: str) -> None:
-    if services.runs.run_detail(run_id) is None:
+    if run_id not in services.runs.claimed([run_id]):
         raise Problem("not-found", NOT_FOUND.format(run_id))

@@ -55,7 +55,7 @@ def tasks_page(services: Services, page: PageQuery, only: TaskFilter) -> Page[Ta
     """A page of tasks, those of the newest runs first."""
     place = page.after(tuple[datetime, str, int])
     after = None if place is None else TaskPlace(*place)
-    rows = services.runs.task_rows_page(only, after=after, limit=page.fetch)
+    rows = services.run_reader.tasks(only, after=after, limit=page.fetch)
     return page.page_of(rows, lambda row: TaskSummary.of(row[1]), lambda row: tuple(row[0]))
 
 
@@ -74,7 +74,7 @@ def list_tasks(
 @router.get("/{task_id:path}", roles=VIEWER, response_model=TaskModel)
 def show_task(services: Using, task_id: str) -> Response:
     """A task with its params and its result."""
-    row = services.runs.task_detail(task_id)
+    row = services.run_reader.task(task_id)
     if row is None:
         raise Problem("not-found", f"There is no task {task_id!r}, or none any more; GET /v1/tasks lists them.")
     return ascii_json({**_fields(row), "params": row.params, "result": row.result})

@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 import structlog
 from pydantic import BaseModel
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from taskfactory.definitions import (
     ContextValue,
@@ -83,11 +83,13 @@ class ContextActivities:
             metrics.CONTEXT_FETCHES.labels(source.type, "failed").inc()
             trouble = _as_trouble(error, source)
             message = scrubber_of(stored).text(f"context {name}: {trouble.message}")
+            log.info("context_not_fetched", run_id=run.run_id, source=name, kind=trouble.kind, error=message)
             raise ApplicationError(
                 message,
                 type=trouble.kind,
                 non_retryable=not trouble.retryable,
                 next_retry_delay=None if trouble.retry_after is None else timedelta(seconds=trouble.retry_after),
+                category=ApplicationErrorCategory.BENIGN,  # the other side's trouble, no traceback of ours
             ) from None  # a cause would travel along, with whatever its message holds
         if kept is None:
             raise ApplicationError(f"run {run.run_id} has no row any more", type="RunLost", non_retryable=True)

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator
 
 from taskfactory.definitions.source import read_documents
-from taskfactory.orchestrator.context.connections import HttpConnection, SqlConnection, parse_connections
+from taskfactory.orchestrator.context.connections import parse_connections
 from taskfactory.runtime.settings import SettingsBlock
 
 
@@ -16,8 +16,9 @@ class ContextSettings(SettingsBlock):
 
     connections_file: Path | None = None
     """YAML with `connections:`, a mapping of names to connections; see docs/context.md."""
-    connections: dict[str, HttpConnection | SqlConnection] = Field(default_factory=dict, validate_default=True)
-    """By name; fields given here win over those of the file."""
+    connections: dict[str, Any] = Field(default_factory=dict, validate_default=True)
+    """By name; fields given here win over those of the file. What is read are `HttpConnection`s and `SqlConnection`s;
+    the type is wider because the environment's reader would take lists for JSON otherwise."""
     max_context_bytes: int = Field(1_000_000, ge=1_000)
     """Largest value of one context source, as JSON."""
     context_cache_bytes: int = Field(64_000_000, ge=0)
@@ -54,7 +55,7 @@ def _from_environment(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, fields in given.items():
         headers = fields.get("headers") if isinstance(fields, dict) else None
         if isinstance(headers, dict):
-            found[name] = {**fields, "headers": {key.replace("_", "-"): value for key, value in headers.items()}}
+            found[name] = {**fields, "headers": {key.replace("_", "-"): str(value) for key, value in headers.items()}}
         else:
             found[name] = fields
     return found

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from taskfactory.definitions import RegisteredDefinition
 from taskfactory.orchestrator.context.activities import ContextActivities
+from taskfactory.orchestrator.context.connections import parse_connections
 from taskfactory.orchestrator.context.fetching import SourceFetcher
 from taskfactory.orchestrator.context.http import HttpFetcher
 from taskfactory.orchestrator.context.http_cache import HttpCache
@@ -27,7 +28,7 @@ class ContextSources:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="context")
         self._http = HttpFetcher(SystemResolver(), HttpCache(settings.context_cache_bytes))
         self._fetcher = SourceFetcher(
-            settings.connections,
+            parse_connections(settings.connections),
             http=self._http,
             sql=SqlFetcher(),
             plugins=Plugins(),

@@ -25,7 +25,7 @@ from temporalio.service import RPCError
 
 from taskfactory.definitions import schedule_id
 from taskfactory.orchestrator import metrics
-from taskfactory.orchestrator.schedules.shape import Desired, desired, differences, gap
+from taskfactory.orchestrator.schedules.shape import Desired, desired, differences, missed
 from taskfactory.orchestrator.schedules.temporal_schedules import Found, TemporalSchedules, action_input
 from taskfactory.registry import ScheduleChanges
 
@@ -221,7 +221,7 @@ class ScheduleReconciler:
         if not differing:
             self._checked[item.activity_id] = self._clock()
             return
-        begins = item.enabled and (found.schedule.state.paused or "times" in differing)
+        begins = found.schedule.state.paused or "times" in differing
         await self._schedules.update(item, found, await self._missed(item) if begins else None)
         self._checked.pop(item.activity_id, None)
         self._note(item.activity_id, "updated", differing)
@@ -230,9 +230,12 @@ class ScheduleReconciler:
         await self._schedules.delete(schedule)
         self._note(schedule.removeprefix(PREFIX), "deleted")
 
-    async def _missed(self, item: Desired) -> tuple[datetime, datetime]:
+    async def _missed(self, item: Desired) -> tuple[datetime, datetime] | None:
+        """The time whose ticks are to be fired now that the schedule begins to tick."""
+        if not item.enabled:
+            return None
         latest = await asyncio.to_thread(self._ticks.latest, [item.activity_id])
-        return gap(item.scheduled, latest.get(item.activity_id), datetime.now(UTC), LONGEST_GAP)
+        return missed(item.scheduled, latest.get(item.activity_id), datetime.now(UTC), LONGEST_GAP)
 
     def _note(self, activity_id: str, action: str, differing: Collection[str] = ()) -> None:
         self._written[schedule_id(activity_id)] = self._clock()

@@ -24,6 +24,7 @@ from temporalio.api.schedule.v1 import (
 
 from taskfactory.definitions import CalendarSpec, tick_workflow_prefix
 from taskfactory.definitions import ScheduleSpec as Times
+from taskfactory.definitions.calendar import ticks
 from taskfactory.definitions.schedule_spec import Ranges
 from taskfactory.definitions.tick_request import TICK_WORKFLOW
 from taskfactory.registry import Scheduled
@@ -142,18 +143,23 @@ def input_payload(schedule: Schedule) -> Payload | None:
     return payloads[0] if len(payloads) == 1 else None
 
 
-def gap(scheduled: Scheduled, latest: datetime | None, now: datetime, longest: timedelta) -> tuple[datetime, datetime]:
-    """The time that a schedule may have missed while it was not there, paused, or another: from, exclusive, and to.
+def missed(
+    scheduled: Scheduled, latest: datetime | None, now: datetime, longest: timedelta
+) -> tuple[datetime, datetime] | None:
+    """The time in which a schedule may have missed ticks while it was not there, paused, or another.
 
     Args:
         scheduled: how the definition stands; nothing before it stood so is missed.
         latest: the newest tick that was decided about.
         now: aware.
         longest: what is older is past help.
+
+    Returns:
+        From when, exclusive, and to when; None if no tick lies in between.
     """
     window = min(scheduled.trigger.misfire_window, longest)
     since = max(scheduled.since, now - window, latest or scheduled.since)
-    return min(since, now), now
+    return (since, now) if any(True for _ in ticks(scheduled.trigger.spec, since, now)) else None
 
 
 def _note(scheduled: Scheduled) -> str:

@@ -94,8 +94,12 @@ class TemporalSchedules:
             raise
         return Found(answer.schedule, await self._input(answer), answer.conflict_token)
 
-    async def create(self, desired: Desired, missed: tuple[datetime, datetime]) -> bool:
-        """Create a schedule; if it ticks, it begins with what it missed.
+    async def create(self, desired: Desired, missed: tuple[datetime, datetime] | None) -> bool:
+        """Create a schedule.
+
+        Args:
+            desired: as it should be.
+            missed: fire the ticks of this time, too.
 
         Returns:
             False when there is one already.
@@ -107,8 +111,8 @@ class TemporalSchedules:
             identity=self._client.identity,
             request_id=str(uuid.uuid4()),
         )
-        if desired.enabled:
-            request.initial_patch.CopyFrom(_fire_missed(missed))
+        if missed is not None:
+            request.initial_patch.CopyFrom(_fire(missed))
         [owner] = await self._client.data_converter.encode([self.queue])
         request.memo.fields[OWNER].CopyFrom(owner)
         try:
@@ -145,7 +149,7 @@ class TemporalSchedules:
                 PatchScheduleRequest(
                     namespace=self._client.namespace,
                     schedule_id=schedule,
-                    patch=_fire_missed(missed),
+                    patch=_fire(missed),
                     identity=self._client.identity,
                     request_id=str(uuid.uuid4()),
                 ),
@@ -195,7 +199,7 @@ def action_input(desired: Desired) -> TickRequest:
     return TickRequest(activity_id=desired.activity_id)
 
 
-def _fire_missed(missed: tuple[datetime, datetime]) -> SchedulePatch:
+def _fire(missed: tuple[datetime, datetime]) -> SchedulePatch:
     request = BackfillRequest(overlap_policy=ScheduleOverlapPolicy.SCHEDULE_OVERLAP_POLICY_ALLOW_ALL)
     request.start_time.FromDatetime(missed[0])
     request.end_time.FromDatetime(missed[1])

@@ -1,0 +1,79 @@
+"""How a command ends when the Admin API says no: problem details (RFC 9457) become sentences and an exit status."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+from taskfactory.cli.errors import BadInput, CommandFailed, Conflict, NotFound, OperationFailed
+
+WRONG_INPUT: Final = frozenset({400, 405, 413, 415, 422, 428})
+CONFLICTS: Final = frozenset({409, 412})
+QUERY: Final = "query."
+KEY_HINT: Final = "TASKFACTORY_API_KEY is the key that is sent; `taskfactory keys create` makes one."
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the API, or something before it, said."""
+
+    status: int
+    code: str
+    """The last part of the problem's `type`; empty when the answer is no problem document."""
+    detail: str
+    """A sentence."""
+    errors: tuple[str, ...] = ()
+    """What is wrong with the input, `file:line:column: path: message` each."""
+    request_id: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def failure(self) -> CommandFailed:
+        """The error to raise."""
+        if self.errors or self.status in WRONG_INPUT:
+            return BadInput(self.errors or [self.detail])
+        if self.status in CONFLICTS:
+            return Conflict([self.detail])
+        if self.status == HTTPStatus.NOT_FOUND and self.code:
+            return NotFound(self.detail)
+        return OperationFailed(self.detail, self._hint)
+
+    @property
+    def _hint(self) -> str | None:
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            return KEY_HINT
+        # Whoever runs the server finds the request in its log by this.
+        broken = self.status == HTTPStatus.INTERNAL_SERVER_ERROR and self.request_id is not None
+        return f"Its log says more of request {self.request_id}." if broken else None
+
+
+def problem_of(status: int, content: bytes, where: str) -> Problem:
+    """Read an answer that is no success.
+
+    Args:
+        status: HTTP's.
+        content: the body, whatever it is.
+        where: the API's address, for answers that say nothing themselves.
+    """
+    try:
+        said = json.loads(content)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict) or not isinstance(said.get("type"), str):
+        phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+        return Problem(status, "", f"{where} answered {f'{status} {phrase}'.strip()}, which is no answer of our API.")
+    errors = tuple(_line(item) for item in said.get("errors") or ())
+    detail = said.get("detail") or said.get("title") or str(status)
+    return Problem(status, said["type"].rpartition(":")[2], str(detail), errors, said.get("request_id"), said)
+
+
+def _line(error: Mapping[str, Any]) -> str:
+    """As definition errors are shown everywhere; what a request's parameter is, an option was."""
+    place = error.get("origin") or ""
+    path = str(error.get("path") or "")
+    if path.startswith(QUERY):
+        return f"--{path.removeprefix(QUERY).replace('_', '-')}: {error.get('message')}"
+    if error.get("line") is not None:
+        place = f"{place or 'line'}:{error['line']}:{error.get('column') or 1}"
+    return ": ".join(str(part) for part in (place, path, error.get("message")) if part)

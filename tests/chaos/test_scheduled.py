@@ -1,0 +1,134 @@
+"""Temporal goes away over several ticks: each of them is decided about, as its definition says."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import pytest
+
+from taskfactory.definitions import MisfirePolicy, Overlap
+from taskfactory.definitions.tick_decision import GRACE
+from taskfactory.dev.endpoints import HOST
+from taskfactory.dev.faulty import FaultyPart
+from taskfactory.dev.ports import choose
+from taskfactory.dev.temporal import Temporal
+from tests.conftest import RunningStack
+from tests.e2e.platform import Platform, eventually
+from tests.e2e.scheduling import Scheduling
+
+EVERY: Final = timedelta(seconds=5)
+OUTAGE: Final = 40.0
+"""Seconds; several ticks are missed by more than the grace."""
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def ports() -> dict[str, int]:
+    return choose(("temporal", "ui", "kafka", "postgres"), {}, {})
+
+
+@pytest.fixture
+def temporal(tmp_path: Path, ports: dict[str, int]) -> Iterator[FaultyPart]:
+    """A Temporal of the test's own, beside the stack's other servers."""
+    part = FaultyPart(Temporal(tmp_path / "temporal"), ports, tmp_path / "temporal.log")
+    part.start()
+    try:
+        yield part
+    finally:
+        part.wipe()
+
+
+@pytest.fixture
+def scheduling(
+    stack: RunningStack, temporal: FaultyPart, ports: dict[str, int], tmp_path: Path
+) -> Iterator[Scheduling]:
+    assert temporal.pid is not None
+    endpoints = replace(stack.endpoints, temporal_address=f"{HOST}:{ports['temporal']}")
+    quick = {"TASKFACTORY_SCHEDULES_INTERVAL": "2"}
+    made = Scheduling(Platform(replace(stack, endpoints=endpoints), tmp_path, settings=quick))
+    try:
+        yield made
+    finally:
+        made.platform.close()
+
+
+def test_ticks_of_an_outage_are_made_up_for_as_their_definition_says(
+    scheduling: Scheduling, temporal: FaultyPart
+) -> None:
+    """Every misfire policy beside every overlap policy."""
+    platform = scheduling.platform
+    platform.start("orchestrator")
+    platform.worker()
+    names = {
+        f"{misfire}-{overlap}".replace("_", "-"): (misfire, overlap)
+        for misfire, overlap in product(get_args(MisfirePolicy), get_args(Overlap))
+    }
+    for name, (misfire, overlap) in names.items():
+        times = f"every: [{{interval: {EVERY.seconds}s}}], misfire: {{policy: {misfire}}}, overlap: {overlap}"
+        scheduling.apply(times, name)
+    eventually(lambda: all(scheduling.ticks_of(name) for name in names), "all of them tick", 120)
+
+    temporal.kill()
+    away = datetime.now(UTC)
+    time.sleep(OUTAGE)  # the outage itself
+    temporal.start()
+    back = datetime.now(UTC)
+
+    for name, (misfire, overlap) in names.items():
+        rows = eventually(partial(settled, scheduling, name, back + 2 * EVERY), f"{name} is settled", 180)
+        due = [row["scheduled_for"] for row in rows]
+        assert due == [due[0] + number * EVERY for number in range(len(due))], f"{name}: each tick was decided about"
+        late = [row for row in rows if away - EVERY < row["scheduled_for"] and row["late_by"] > GRACE.total_seconds()]
+        assert len(late) >= (OUTAGE - GRACE.total_seconds()) / EVERY.total_seconds() - 2, f"{name}: ticks were missed"
+        problem = what_is_wrong(misfire, overlap, late)
+        assert problem is None, f"{name}: {problem}: {late}"
+    assert {row["reason"] for row in scheduling.ticks()} <= {None, "misfire", "overlap"}
+
+
+def settled(scheduling: Scheduling, name: str, after: datetime) -> list[dict[str, Any]] | None:
+    """A definition's ticks, when one later than that was decided about, and none waits."""
+    rows = scheduling.ticks_of(name)
+    is_settled = rows[-1]["scheduled_for"] > after and all(row["decision"] != "waiting" for row in rows)
+    return rows if is_settled else None
+
+
+def what_is_wrong(misfire: str, overlap: str, late: list[dict[str, Any]]) -> str | None:
+    """What the policies do not allow about ticks that were missed."""
+    started = [row for row in late if row["decision"] == "started"]
+    reasons = [row["reason"] for row in late if row["decision"] == "skipped"]
+    lets_in = overlap in {"allow_all", "buffer_all"}
+    if lets_in and "overlap" in reasons:
+        return "none is kept out by another"
+    if misfire == "skip":
+        return None if not started and set(reasons) == {"misfire"} else "no missed tick fires"
+    if misfire == "fire_all":
+        return None if "misfire" not in reasons and started else "every missed tick may fire"
+    # The decisions take a moment, in which the next tick may come to be missed as well.
+    latest = [row for row in late if row["reason"] != "misfire"]
+    if not 1 <= len(latest) <= 3:
+        return "the latest fires"
+    return None if latest == late[-len(latest) :] else "it is the latest that fires"
+
+
+def test_a_leader_that_is_killed_while_it_makes_schedules_is_followed_by_one_that_makes_the_rest(
+    scheduling: Scheduling,
+) -> None:
+    platform = scheduling.platform
+    names = [f"hourly-{number}" for number in range(300)]
+    first = platform.start("orchestrator")
+    scheduling.apply_many("every: [{interval: 1h}]", names)
+    eventually(lambda: len(scheduling.listed()) > len(names) / 10, "some were made")
+    first.kill()
+    half = len(scheduling.listed())
+    second = platform.start("orchestrator")
+    ids = {scheduling.activity_id(name) for name in names}
+    eventually(lambda: scheduling.listed() == ids, "all are there", 60)
+    made = len(second.entries("schedule_repaired"))
+    assert made >= len(names) - half - 20, "what the first had made stayed"
+    assert made < len(names), "what the first had made was not made again"
