@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic  # the admin module does not export it
 from hypothesis import settings
@@ -24,6 +25,14 @@ from tests.schema_registry_server import ContainerServer, NativeServer, Registry
 settings.register_profile("quick", max_examples=40, deadline=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
 settings.load_profile("quick")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A command that ran within a test has told the process how to log; the next test starts from what was."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @dataclass

@@ -153,3 +153,10 @@ async def test_a_context_is_shown_without_its_secrets(api: httpx.AsyncClient, st
         "at": "",
     }
     assert (await api.get("/v1/runs/activity-never/context")).status_code == 404
+
+
+@pytest.mark.parametrize("since", ["0", "1764000000", "2026-11-24", "2026-11-24T09:00:00", "soon"])
+async def test_a_time_that_is_not_written_out_with_its_zone_is_refused(api: httpx.AsyncClient, since: str) -> None:
+    answer = await api.get("/v1/runs", params={"since": since})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["path"] == "query.since"

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from taskfactory.dev.errors import ToolMissingError
+from taskfactory.dev.temporal import Temporal
+from tests.chaos import own_temporal as own_temporals
 from tests.chaos import stack as stacks
 from tests.chaos.case import SETTINGS, Case
+from tests.chaos.own_temporal import OwnTemporal
 from tests.chaos.stack import ChaosStack
 from tests.conftest import RunningStack
 from tests.e2e.platform import Platform
@@ -41,6 +44,17 @@ def chaos_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosStack
         pytest.skip(str(missing))
     with stacks.chaos_stack(tmp_path_factory.mktemp("chaos"), SEED) as chaos:
         yield chaos
+
+
+@pytest.fixture
+def own_temporal(tmp_path: Path) -> Iterator[OwnTemporal]:
+    """A Temporal of the test's own, a native process in any case."""
+    try:
+        Temporal(tmp_path).require()
+    except ToolMissingError as missing:
+        pytest.skip(str(missing))
+    with own_temporals.own_temporal(tmp_path) as temporal:
+        yield temporal
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import os
 import resource
 import time
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -12,11 +12,12 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from taskfactory.cli.temporal_setup import prepare_namespace
 from taskfactory.definitions import CronTrigger
 from taskfactory.orchestrator.schedules.reconciler import ScheduleReconciler
 from taskfactory.orchestrator.schedules.temporal_schedules import TemporalSchedules
 from taskfactory.registry import ScheduleChanges, Scheduled
-from tests.conftest import RunningStack
+from tests.chaos.own_temporal import OwnTemporal
 
 COUNT: Final = 5_000
 FROM_NOTHING_SECONDS: Final = 300
@@ -69,11 +70,11 @@ async def count_ours(schedules: TemporalSchedules) -> int:
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
 async def test_thousands_of_schedules_are_made_compared_and_deleted_in_time(
-    stack: RunningStack, record_property: Callable[[str, object], None]
+    own_temporal: OwnTemporal, record_property: Callable[[str, object], None]
 ) -> None:
-    address = stack.endpoints.temporal_address
-    client = await Client.connect(address, data_converter=pydantic_data_converter)
-    schedules = TemporalSchedules(client, stack.name("queue"))
+    client = await Client.connect(own_temporal.address, data_converter=pydantic_data_converter)
+    await prepare_namespace(client, timedelta(days=1))
+    schedules = TemporalSchedules(client, "queue")
     states = States(COUNT)
     reconciler = ScheduleReconciler(states, NoTicks(), schedules, interval=INTERVAL)
 

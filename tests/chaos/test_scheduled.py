@@ -13,10 +13,7 @@ import pytest
 
 from taskfactory.definitions import MisfirePolicy, Overlap
 from taskfactory.definitions.tick_decision import GRACE
-from taskfactory.dev.endpoints import HOST
-from taskfactory.dev.faulty import FaultyPart
-from taskfactory.dev.ports import choose
-from taskfactory.dev.temporal import Temporal
+from tests.chaos.own_temporal import OwnTemporal
 from tests.conftest import RunningStack
 from tests.e2e.platform import Platform, eventually
 from tests.e2e.scheduling import Scheduling
@@ -29,27 +26,8 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
-def ports() -> dict[str, int]:
-    return choose(("temporal", "ui", "kafka", "postgres"), {}, {})
-
-
-@pytest.fixture
-def temporal(tmp_path: Path, ports: dict[str, int]) -> Iterator[FaultyPart]:
-    """A Temporal of the test's own, beside the stack's other servers."""
-    part = FaultyPart(Temporal(tmp_path / "temporal"), ports, tmp_path / "temporal.log")
-    part.start()
-    try:
-        yield part
-    finally:
-        part.wipe()
-
-
-@pytest.fixture
-def scheduling(
-    stack: RunningStack, temporal: FaultyPart, ports: dict[str, int], tmp_path: Path
-) -> Iterator[Scheduling]:
-    assert temporal.pid is not None
-    endpoints = replace(stack.endpoints, temporal_address=f"{HOST}:{ports['temporal']}")
+def scheduling(stack: RunningStack, own_temporal: OwnTemporal, tmp_path: Path) -> Iterator[Scheduling]:
+    endpoints = replace(stack.endpoints, temporal_address=own_temporal.address)
     quick = {"TASKFACTORY_SCHEDULES_INTERVAL": "2"}
     made = Scheduling(Platform(replace(stack, endpoints=endpoints), tmp_path, settings=quick))
     try:
@@ -59,7 +37,7 @@ def scheduling(
 
 
 def test_ticks_of_an_outage_are_made_up_for_as_their_definition_says(
-    scheduling: Scheduling, temporal: FaultyPart
+    scheduling: Scheduling, own_temporal: OwnTemporal
 ) -> None:
     """Every misfire policy beside every overlap policy."""
     platform = scheduling.platform
@@ -74,10 +52,10 @@ def test_ticks_of_an_outage_are_made_up_for_as_their_definition_says(
         scheduling.apply(times, name)
     eventually(lambda: all(scheduling.ticks_of(name) for name in names), "all of them tick", 120)
 
-    temporal.kill()
+    own_temporal.part.kill()
     away = datetime.now(UTC)
     time.sleep(OUTAGE)  # the outage itself
-    temporal.start()
+    own_temporal.part.start()
     back = datetime.now(UTC)
 
     for name, (misfire, overlap) in names.items():

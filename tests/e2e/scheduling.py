@@ -21,6 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.definitions import schedule_id
 from taskfactory.orchestrator.schedules.temporal_schedules import TemporalSchedules
+from taskfactory.registry import DefinitionStore, open_engine
 from tests.e2e.platform import Platform
 
 NOTE = """
@@ -54,6 +55,14 @@ class Scheduling:
     def apply_many(self, times: str, names: Iterable[str]) -> None:
         """Apply as many definitions at once."""
         self.platform.apply("---".join(NOTE.format(name=name, times=times, enabled="true") for name in names))
+
+    def remove(self, name: str) -> None:
+        """Delete a definition."""
+        engine = open_engine(self.platform.database_url)
+        try:
+            DefinitionStore(engine).apply([], "tests", remove=[name])
+        finally:
+            engine.dispose()
 
     def activity_id(self, name: str) -> str:
         return str(self.platform.scalar("SELECT id FROM activity_definitions WHERE name = %s", name))

@@ -144,6 +144,10 @@ def test_a_schedule_stands_as_its_definition_does(scheduling: Scheduling) -> Non
     eventually(scheduling.there(activity_id, paused=True), "disabled", 10)
     platform.apply(BY_EVENT.format(name="ticking"))
     eventually(lambda: scheduling.found(activity_id) is None, "gone", 10)
+    scheduling.apply(HOURLY)
+    eventually(scheduling.there(activity_id), "back", 10)
+    scheduling.remove("ticking")
+    eventually(lambda: scheduling.found(activity_id) is None, "deleted", 10)
 
 
 def test_no_tick_is_lost_where_a_schedule_was_away_paused_or_another(scheduling: Scheduling) -> None:

@@ -88,3 +88,14 @@ async def test_a_record_with_more_decisions_than_the_topic_takes_is_told_in_shor
         [told] = history.read(history.spans(topic, Earliest(), Latest()))
         decisions = [b'"truncated":true' in (each.value or b"") for each in told]
     assert decisions == [False, True]
+
+
+def test_what_a_shadow_version_would_have_done_is_told_and_leaves_the_record_filtered() -> None:
+    shadowed = [Disposition("shadowed", ORDERS), Disposition("shadowed", ORDERS, trouble="when_error: no key: \udce4")]
+    told = envelope_of(Decided(record(), EVENT, 1, shadowed), NOW).data
+    activity = {"id": "id-of-orders", "name": "orders", "version": 2}
+    assert told["filtered"] is True
+    assert told["decisions"] == [
+        {"decision": "shadowed", "activity": activity},
+        {"decision": "shadowed", "activity": activity, "message": "when_error: no key: \\udce4"},
+    ]

@@ -205,6 +205,8 @@ def test_a_topic_or_partition_that_is_not_there_is_named(stack: RunningStack, hi
     missing, topic = stack.name("missing"), stack.topic(partitions=2)
     with pytest.raises(UnknownTopic, match=f"there is no topic '{missing}'"):
         history.spans(missing, Earliest(), Latest())
+    with pytest.raises(UnknownTopic, match="there is no topic 'no topic'"):
+        history.spans("no topic", Earliest(), Latest())
     with pytest.raises(UnknownTopic, match="has no partition 2; it has 0 to 1"):
         history.spans(topic, Earliest(), Latest(), [0, 2])
 

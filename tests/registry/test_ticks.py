@@ -217,3 +217,19 @@ def test_definitions_that_fire_by_schedule_are_told_with_how_they_stand(
     assert paused.since > first.since
     definitions.apply([definition(minutely.name)], "ada")
     assert minutely.id in states.changes(changes.revision).unscheduled
+
+
+def test_a_deleted_definition_and_a_shadow_version_alone_have_no_schedule(
+    minutely: Applied, definitions: DefinitionStore, ticks: TickStore, engine: Engine
+) -> None:
+    states = ScheduleStates(engine)
+    before = states.revision()
+    definitions.apply([], "ada", remove=[minutely.name])
+    assert minutely.id in states.changes(before).unscheduled
+    assert told(minutely.ask(0)) == ("skipped", "deleted")
+    shadow = definition(f"shadow-{uuid4().hex[:8]}", trigger={"type": "cron", "cron": ["@daily"]})
+    before = states.revision()
+    [applied] = definitions.apply([shadow], "ada", shadow=True)
+    assert applied.id in states.changes(before).unscheduled
+    definitions.apply([shadow], "ada")
+    assert applied.id in [item.activity_id for item in states.changes(before).scheduled]

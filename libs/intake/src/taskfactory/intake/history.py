@@ -45,6 +45,8 @@ _PASSING: Final = frozenset(
 )
 """Troubles that librdkafka overcomes by itself, given time, or that are none here."""
 
+_NO_TOPIC: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION})
+"""There is none of that name; the latter says that there can't be."""
 _END_OF_PARTITION: Final = KafkaError._PARTITION_EOF  # noqa: SLF001
 _OUT_OF_RANGE: Final = KafkaError._AUTO_OFFSET_RESET  # noqa: SLF001
 
@@ -146,7 +148,7 @@ class History:
     def _partitions(self, topic: str) -> list[int]:
         found = self._consumer.list_topics(topic, timeout=ANSWER_SECONDS).topics[topic]
         if found.error is not None:
-            if found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            if found.error.code() in _NO_TOPIC:
                 raise UnknownTopic(topic)
             raise KafkaException(found.error)
         return sorted(found.partitions)

@@ -100,8 +100,7 @@ class Rerunner:
         if definition is None:
             return Rerun(run, "disabled", note="its definition is deleted; apply it again, then run this again")
         if not definition.enabled:
-            how = "was deleted; apply" if definition.state == "deleted" else "is disabled; enable"
-            return Rerun(run, "disabled", note=f"its definition {how} it, then run this again")
+            return Rerun(run, "disabled", note="its definition is disabled; enable it, then run this again")
         try:
             before = await self._input_of(run)
         except InputGone as gone:

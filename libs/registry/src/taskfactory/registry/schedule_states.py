@@ -14,7 +14,9 @@ _REVISION: Final = text("SELECT revision FROM definitions_revision")
 _CHANGED: Final = text("""
     SELECT a.*, d.name, CASE WHEN v.spec->'trigger'->>'type' = 'cron' THEN v.spec END AS spec
     FROM (
-        SELECT DISTINCT ON (definition_id) definition_id, version, state, at, by, reason FROM definition_activations
+        SELECT DISTINCT ON (definition_id)
+            definition_id, version, state, at, by, reason, version IS NOT DISTINCT FROM shadow_version AS only_shadow
+        FROM definition_activations
         WHERE revision > :since AND revision <= :until ORDER BY definition_id, revision DESC
     ) a
     JOIN activity_definitions d ON d.id = a.definition_id
@@ -46,7 +48,7 @@ class ScheduleChanges:
     revision: int
     scheduled: Sequence[Scheduled]
     unscheduled: Sequence[str]
-    """Ids of definitions that changed and fire by schedule no more, or never did: by events, or deleted."""
+    """Ids of definitions that changed and do not fire by schedule: by events, deleted, or a shadow version alone."""
     unreadable: Sequence[str]
     """Ids of those whose present version this version of taskfactory can't read: their schedules stay as they are."""
 
@@ -74,7 +76,7 @@ def _changes(connection: Connection, since: int | None) -> ScheduleChanges:
     unscheduled: list[str] = []
     unreadable: list[str] = []
     for row in connection.execute(_CHANGED, {"since": -1 if since is None else since, "until": revision}):
-        if row.spec is None or row.state == "deleted":
+        if row.spec is None or row.state == "deleted" or row.only_shadow:
             unscheduled.append(str(row.definition_id))
             continue
         trigger = _trigger(row.spec)

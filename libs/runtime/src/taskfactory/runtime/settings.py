@@ -27,6 +27,9 @@ SECRET_CONFIG_WORDS = (
 SECRET_SETTINGS = ("password", "token", "api_key", "bootstrap_key")
 """A setting whose name ends with one of these is masked even before it is known to be a secret: when it is refused."""
 
+REFERENCES: Final = ("env:", "file:")
+"""How a value begins that names a secret's place and is none itself."""
+
 MASKED: Final = "********"
 
 SECRETS_FROM_FILES = (
@@ -235,7 +238,7 @@ def _masked_text(name: str, value: SecretStr | str) -> str:
     is_secret = isinstance(value, SecretStr)
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not is_secret and name.endswith(SECRET_SETTINGS):
-        return MASKED
+        return text if text.startswith(REFERENCES) else MASKED
     if "://" in text:
         return _masked_url(text)
     return MASKED if is_secret else text

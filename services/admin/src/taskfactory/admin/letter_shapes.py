@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from taskfactory.admin.moments import Moment
 from taskfactory.intake import LetterFilter, Listed, Record, StoredLetter, advice_for
 
 LETTER_ID: Final = "orders/3/1200/0b7c2f0e-9a34-4b53-8c2e-2f5f1f6f7c11"
@@ -30,8 +31,8 @@ class Selection(BaseModel):
     topic: Text = Field(None, description="Where they came from, as the next two.")
     partition: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
     offset: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
-    since: AwareDatetime | None = Field(None, description="Dead-lettered then or later.")
-    until: AwareDatetime | None = Field(None, description="Dead-lettered before.")
+    since: Moment | None = Field(None, description="Dead-lettered then or later.")
+    until: Moment | None = Field(None, description="Dead-lettered before.")
 
     def filter(self) -> LetterFilter:
         """As `taskfactory.intake` takes it."""

@@ -16,12 +16,13 @@ class ExitStatus(IntEnum):
 
 
 MEANINGS: Final = {
-    ExitStatus.DONE: "done; nothing left to do counts as done",
-    ExitStatus.FAILED: "a server is away or refuses, what was named is not there, some of it could not be done, or an "
-    "audit does not add up",
-    ExitStatus.BAD_INPUT: "a file, an option or a setting is wrong; nothing was done",
+    ExitStatus.DONE: "done, also if there was nothing to do",
+    ExitStatus.FAILED: (
+        "something failed, is away, is refused or is not there; an audit does not add up; somebody said no"
+    ),
+    ExitStatus.BAD_INPUT: "a file, an option or a setting is wrong, or consent is missing; nothing was done",
     ExitStatus.DIFFERENT: "`diff` found changes, or an audit could not prove everything",
     ExitStatus.CONFLICT: "somebody else was quicker, or it is not in a state for that; nothing was done",
-    ExitStatus.INTERRUPTED: "interrupted; what was done stays done",
+    ExitStatus.INTERRUPTED: "Ctrl-C; what was done stays done, and it is safe to run the command again",
 }
 """Each in one line."""

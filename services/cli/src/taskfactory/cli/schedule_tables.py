@@ -7,7 +7,7 @@ from taskfactory.cli.cells import moment, text
 from taskfactory.cli.output import Table
 
 Row = Mapping[str, Any]
-WHEN: Final = ("cron", "every", "calendar", "timezone", "start", "end", "jitter", "overlap", "misfire")
+WHEN: Final = ("cron", "every", "calendar", "timezone", "start", "end", "jitter", "overlap")
 """What of a trigger is shown beside its name, in this order."""
 COUNTED: Final = ("started", "waiting", "pending", "missing")
 """Columns of an audit that are always there; reasons of skips follow."""
@@ -91,6 +91,7 @@ def schedule_facts(row: Row) -> list[tuple[str, str]]:
     return [
         ("state", row["state"]),
         *((name, text(trigger.get(name))) for name in WHEN),
+        ("misfire", _misfire(trigger.get("misfire"))),
         ("next tick", moment(row["next_tick"])),
         ("version", str(row["version"])),
         ("updated", f"{moment(row['updated_at'])} by {row['updated_by']}"),
@@ -101,6 +102,10 @@ def schedule_facts(row: Row) -> list[tuple[str, str]]:
 def came_to(tick: Row) -> str:
     """`started`, or `skipped: overlap`."""
     return f"{tick['decision']}: {tick['reason']}" if tick["reason"] else str(tick["decision"])
+
+
+def _misfire(misfire: Row | None) -> str:
+    return "-" if misfire is None else f"{misfire['policy']}, within {misfire['window']}"
 
 
 def _any(rows: Sequence[Row], name: str) -> bool:

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
+from taskfactory.admin.moments import Moment
 from taskfactory.admin.pages import Page, Paging
 from taskfactory.admin.roles import VIEWER
 from taskfactory.admin.routing import ApiRouter
@@ -37,8 +38,8 @@ def list_lines(
     action: Annotated[str | None, Query(max_length=100)] = None,
     resource: Annotated[str | None, Query(max_length=100)] = None,
     name: Annotated[str | None, Query(max_length=1000)] = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
 ) -> Page[Line]:
     """Changes that fit every filter given, newest first."""
     only = AuditFilter(actor=actor, action=action, resource=resource, name=name, since=since, until=until)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from taskfactory.admin.ascii_json import ascii_json
@@ -23,6 +23,7 @@ from taskfactory.admin.letter_shapes import (
     summary,
     with_record,
 )
+from taskfactory.admin.moments import Moment
 from taskfactory.admin.operating import disposer_of, history_of
 from taskfactory.admin.pages import Page, Paging
 from taskfactory.admin.problems import InputError, Problem
@@ -113,8 +114,8 @@ async def list_letters(
     topic: Annotated[str | None, Query(max_length=1000, description="Where it came from, as the next two.")] = None,
     partition: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
     offset: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Dead-lettered then or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Dead-lettered before.")] = None,
+    since: Annotated[Moment | None, Query(description="Dead-lettered then or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Dead-lettered before.")] = None,
     resolved: Annotated[bool, Query(description="Redriven and discarded letters too.")] = False,  # noqa: FBT002 -- a query's
 ) -> Response:
     """Dead letters that fit every filter given, newest first."""
@@ -125,20 +126,6 @@ async def list_letters(
         listing = await asyncio.to_thread(desk.listing, wanted, resolved=resolved)
     rows = [row for row in listing.letters if after is None or row.place > after]
     return ascii_json(page.page_of(rows, summary, lambda row: row.place).model_dump())
-
-
-@router.get("/{letter:path}", roles=VIEWER, response_model=LetterModel)
-async def show_letter(services: Using, letter: str) -> Response:
-    """A dead letter with its original record, and what to do about it."""
-    async with history_of(services) as history:
-        desk = _desk(services, history)
-        listing = await asyncio.to_thread(desk.listing, LetterFilter(ids=frozenset([letter])), resolved=True)
-        if not listing.letters:
-            raise Problem("not-found", f"There is no dead letter {letter!r}; GET /v1/dead-letters lists them.")
-        row = listing.letters[0]
-        originals = await asyncio.to_thread(lambda: [*desk.originals([row.letter])])
-    original = next((record for batch in originals for _, record in batch), None)
-    return ascii_json(with_record(row, original))
 
 
 @router.post("/redrive", roles=OPERATOR, response_model=RedrivenLetters)
@@ -196,6 +183,21 @@ async def discard_letters(services: Using, intervention: Intervening, asked: ToD
         told = [intervention.entry("discard", "dead_letter", letter.id, asked.reason) for letter in letters]
         await asyncio.to_thread(DeadLetterResolutions(services.engine).put, resolved, told)
     return DiscardedLetters(ids=[letter.id for letter in letters], dry_run=asked.dry_run)
+
+
+# Last: a path that takes everything would otherwise answer for those above.
+@router.get("/{letter:path}", roles=VIEWER, response_model=LetterModel)
+async def show_letter(services: Using, letter: str) -> Response:
+    """A dead letter with its original record, and what to do about it."""
+    async with history_of(services) as history:
+        desk = _desk(services, history)
+        listing = await asyncio.to_thread(desk.listing, LetterFilter(ids=frozenset([letter])), resolved=True)
+        if not listing.letters:
+            raise Problem("not-found", f"There is no dead letter {letter!r}; GET /v1/dead-letters lists them.")
+        row = listing.letters[0]
+        originals = await asyncio.to_thread(lambda: [*desk.originals([row.letter])])
+    original = next((record for batch in originals for _, record in batch), None)
+    return ascii_json(with_record(row, original))
 
 
 def _desk(services: Services, history: History) -> LetterDesk:

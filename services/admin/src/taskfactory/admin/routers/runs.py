@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 from starlette.status import HTTP_200_OK, HTTP_201_CREATED, HTTP_202_ACCEPTED
 
 from taskfactory.admin.ascii_json import ascii_json
 from taskfactory.admin.interventions import Intervening, Why
+from taskfactory.admin.moments import Moment
 from taskfactory.admin.operating import rerunner_of
 from taskfactory.admin.pages import Page, Paging
 from taskfactory.admin.problems import Problem
@@ -78,8 +79,8 @@ def list_runs(
     page: Paging,
     definition: Annotated[str | None, Query(max_length=200, description="Its name.")] = None,
     state: RunState | None = None,
-    since: Annotated[AwareDatetime | None, Query(description="Started then or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Started before.")] = None,
+    since: Annotated[Moment | None, Query(description="Started then or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Started before.")] = None,
     event_id: Text = None,
     event_source: Text = None,
     dedupe_key: Annotated[

@@ -35,7 +35,7 @@ from taskfactory.definitions.ticks import MANUAL_KEY_LENGTH
 from taskfactory.intake import Pace
 from taskfactory.intake.executions import TemporalExecutions
 from taskfactory.intake.schedules import MAX_COUNT, Backfill, TemporalTicks, TickAuditor, upcoming_ticks
-from taskfactory.registry import DefinitionRow, DefinitionState, Evidence, TickEvidence
+from taskfactory.registry import DefinitionRow, DefinitionState, Evidence, TickEvidence, UnknownNames
 
 router = ApiRouter(prefix="/v1/schedules", tag="schedules")
 
@@ -85,8 +85,11 @@ async def audit_schedules(
     if not timedelta(0) <= until - after <= LONGEST_AUDIT:
         message = f"found {after} to {until}; allowed are up to {LONGEST_AUDIT.days} days in the past"
         raise Problem("invalid", "The range can't be audited.", [InputError("query.from", message)])
-    for name in definition or ():
-        await asyncio.to_thread(services.definitions.get, name)
+    try:
+        for name in definition or ():
+            await asyncio.to_thread(services.definitions.get, name)
+    except UnknownNames as unknown:
+        raise Problem("invalid", f"{unknown}.", [InputError("query.definition", f"{unknown}")]) from unknown
     auditor = TickAuditor(
         TickEvidence(services.engine), Evidence(services.engine), TemporalExecutions(await services.temporal())
     )

@@ -15,7 +15,7 @@ and actions are not listed, so a sweep describes every schedule in turn. Invaria
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -26,7 +26,7 @@ from temporalio.service import RPCError
 from taskfactory.definitions import schedule_id
 from taskfactory.orchestrator import metrics
 from taskfactory.orchestrator.schedules.shape import Desired, desired, differences, missed
-from taskfactory.orchestrator.schedules.temporal_schedules import Found, TemporalSchedules, action_input
+from taskfactory.orchestrator.schedules.temporal_schedules import Found, action_input
 from taskfactory.registry import ScheduleChanges
 
 AT_ONCE: Final = 16
@@ -61,6 +61,30 @@ class Ticks(Protocol):
         """The newest tick that was decided about, by activity."""
 
 
+class Schedules(Protocol):
+    """What is used of `TemporalSchedules`, which says it in full."""
+
+    queue: str
+
+    def listed(self) -> AsyncIterator[ScheduleListEntry]:
+        """Every schedule of the namespace."""
+
+    async def is_ours(self, entry: ScheduleListEntry) -> bool:
+        """Whether an orchestrator with this one's queue made it."""
+
+    async def find(self, activity_id: str) -> Found | None:
+        """A definition's schedule as it is."""
+
+    async def create(self, desired: Desired, missed: tuple[datetime, datetime] | None) -> bool:
+        """Create a schedule; False when there is one already."""
+
+    async def update(self, desired: Desired, found: Found, missed: tuple[datetime, datetime] | None) -> None:
+        """Make a schedule equal to what it should be, unless somebody changed it meanwhile."""
+
+    async def delete(self, schedule: str) -> None:
+        """Delete a schedule by its id."""
+
+
 class ScheduleReconciler:
     """One process at a time runs it (see `leader.py`); two do no harm."""
 
@@ -68,7 +92,7 @@ class ScheduleReconciler:
         self,
         states: States,
         ticks: Ticks,
-        schedules: TemporalSchedules,
+        schedules: Schedules,
         interval: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -113,8 +137,10 @@ class ScheduleReconciler:
             return
         started = self._clock()
         whole = await self._pass(deadline)
-        metrics.SCHEDULES_PASS_SECONDS.set(self._clock() - started)
-        self._pass_due = self._clock() + self._interval if whole else 0.0
+        took = self._clock() - started
+        metrics.SCHEDULES_PASS_SECONDS.set(took)
+        # Where listing takes seconds, Temporal is not asked to do it all the time.
+        self._pass_due = self._clock() + max(self._interval, took) if whole else 0.0
 
     async def _refresh(self) -> None:
         if self._revision is not None and await asyncio.to_thread(self._states.revision) == self._revision:

@@ -25,7 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.definitions import TickRequest, schedule_id
 from taskfactory.orchestrator.schedules.shape import Desired, input_payload
-from taskfactory.runtime.search_attributes import ACTIVITY
+from taskfactory.runtime.search_attributes import ACTIVITY, ACTIVITY_ID
 
 OWNER: Final = "TaskfactoryQueue"
 """The memo that says whose a schedule is: the orchestrator's task queue. Namespaces may be shared."""
@@ -179,8 +179,13 @@ class TemporalSchedules:
         action.input.CopyFrom(Payloads(payloads=await converter.encode([action_input(desired)])))
         [summary] = await converter.encode([f"tick of {desired.scheduled.name}"])
         action.user_metadata.summary.CopyFrom(summary)
-        name = TypedSearchAttributes([SearchAttributePair(ACTIVITY, desired.scheduled.name)])
-        encode_search_attributes(name, action.search_attributes)
+        known_by = TypedSearchAttributes(
+            [
+                SearchAttributePair(ACTIVITY, desired.scheduled.name),
+                SearchAttributePair(ACTIVITY_ID, desired.activity_id),
+            ]
+        )
+        encode_search_attributes(known_by, action.search_attributes)
         return schedule
 
     async def _input(self, answer: DescribeScheduleResponse) -> Any:
