@@ -5,10 +5,12 @@ import resource
 import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -58,9 +60,39 @@ class NoTicks:
         return {}
 
 
-def cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+class Measure:
+    """Time since it was made, by the clock and in CPU seconds of this process and of Temporal."""
+
+    def __init__(self, temporal: OwnTemporal) -> None:
+        self._temporal = temporal
+        self._began = time.monotonic()
+        self._ours, self._theirs = self._cpu()
+
+    def seconds(self) -> float:
+        """By the clock, unless others keep the cores busy: then what was computed, as if on one core."""
+        ours, theirs = self._spent()
+        crowded = os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
+        return ours + theirs if crowded else time.monotonic() - self._began
+
+    def told(self) -> str:
+        ours, theirs = self._spent()
+        clock = time.monotonic() - self._began
+        return f"{clock:.1f} s; CPU {ours:.1f} s here, {theirs:.1f} s in Temporal; load {os.getloadavg()[0]:.1f}"
+
+    def _spent(self) -> tuple[float, float]:
+        ours, theirs = self._cpu()
+        return ours - self._ours, theirs - self._theirs
+
+    def _cpu(self) -> tuple[float, float]:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        stat = Path(f"/proc/{self._temporal.part.pid}/stat")
+        fields = stat.read_text().rpartition(")")[2].split() if stat.exists() else ["0"] * 13
+        ticks = int(fields[11]) + int(fields[12])  # proc(5): utime and stime, here without the first two fields
+        return used.ru_utime + used.ru_stime, ticks / os.sysconf("SC_CLK_TCK")
+
+
+def done(action: str) -> float:
+    return REGISTRY.get_sample_value("taskfactory_schedules_repaired_total", {"action": action}) or 0.0
 
 
 async def count_ours(schedules: TemporalSchedules) -> int:
@@ -78,29 +110,22 @@ async def test_thousands_of_schedules_are_made_compared_and_deleted_in_time(
     states = States(COUNT)
     reconciler = ScheduleReconciler(states, NoTicks(), schedules, interval=INTERVAL)
 
-    async def until(count: int) -> float:
-        """Pass until a list shows so many; the seconds that it took."""
-        started, used = time.monotonic(), cpu()
-        while await count_ours(schedules) != count:
+    async def carried(action: str) -> float:
+        """Pass until all was done and a list shows it; the seconds that count."""
+        count = {"created": COUNT, "deleted": 0}[action]
+        before, measure = done(action), Measure(own_temporal)
+        while done(action) < before + COUNT or await count_ours(schedules) != count:
             await reconciler.reconcile()
-        took = time.monotonic() - started
-        told = f"{took:.1f} s, {cpu() - used:.1f} s of CPU here, load {os.getloadavg()[0]:.1f}"
-        record_property(f"to {count:,} schedules", told)
-        return took
+        record_property(f"{action} {COUNT:,}", measure.told())
+        return measure.seconds()
 
-    try:
-        assert await until(COUNT) < FROM_NOTHING_SECONDS
-        started = time.monotonic()
-        assert await count_ours(schedules) == COUNT
-        record_property("list", f"{time.monotonic() - started:.1f} s")
-        # Once more with nothing known but the list, as a new leader has it.
-        fresh = ScheduleReconciler(states, NoTicks(), schedules, interval=INTERVAL)
-        started, used = time.monotonic(), cpu()
-        await fresh.reconcile()
-        took = time.monotonic() - started
-        record_property("unchanged pass", f"{took:.1f} s, {cpu() - used:.1f} s of CPU here")
-        assert took < UNCHANGED_SECONDS
-        assert await count_ours(schedules) == COUNT
-    finally:
-        states.gone = True
-        await until(0)
+    assert await carried("created") < FROM_NOTHING_SECONDS
+    # Once more with nothing known but the list, as a new leader has it.
+    fresh = ScheduleReconciler(states, NoTicks(), schedules, interval=INTERVAL)
+    before, measure = done("created"), Measure(own_temporal)
+    await fresh.reconcile()
+    record_property("unchanged pass", measure.told())
+    assert measure.seconds() < UNCHANGED_SECONDS
+    assert done("created") == before
+    states.gone = True
+    await carried("deleted")

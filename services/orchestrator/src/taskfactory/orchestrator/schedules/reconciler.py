@@ -32,7 +32,7 @@ from taskfactory.registry import ScheduleChanges
 
 AT_ONCE: Final = 16
 """Schedules that are looked at or written at the same time."""
-PASS_BUDGET: Final = 10.0
+PASS_BUDGET: Final = 20.0
 """Seconds, the list not included, after which a pass leaves the rest to the next one: leadership is looked at then."""
 VISIBILITY_LAG: Final = 15.0
 """Seconds for which a list is not believed about a schedule that was just written."""
