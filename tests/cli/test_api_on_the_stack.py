@@ -118,6 +118,8 @@ def test_a_shadow_version_stands_beside_the_active_one_until_it_is_promoted_or_d
     (row,) = cli.json("get", "definitions", name)
     assert (row["version"], row["shadow_version"], row["document"]["description"]) == (1, 2, "one")
     assert "version 1 → version 2" in cli.run("diff", name, status=3).stdout
+    page = cli.run("describe", "definition", name).stdout
+    assert "shadow version beside the active one\n  it has not been asked about any record yet\n" in page
     assert "promoted; " in cli.run("promote", name).stdout
     assert state_of(cli, name) == (2, "enabled")
     applied(cli, name, "three", "--shadow")

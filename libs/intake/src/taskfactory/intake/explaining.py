@@ -177,7 +177,7 @@ class Explainer:
         self._executions = executions
 
     async def explain(self, question: Question, name: str | None = None) -> Explained:
-        """Every definition's answer, disabled ones too, by name; or that of the one of that name.
+        """Every definition's answer, those too that are disabled or fire by schedule, by name; or that of the one of that name.
 
         Raises:
             NobodyToAsk: none has the name.
@@ -186,7 +186,7 @@ class Explainer:
         """
         evidence = Evidence(self._engine)
         in_force = await asyncio.to_thread(load_in_force, self._engine)
-        everybody = [*in_force.definitions.definitions, *await asyncio.to_thread(evidence.disabled)]
+        everybody = [*in_force.definitions.definitions, *await asyncio.to_thread(evidence.not_asked)]
         shadows = [item for item in in_force.shadows.definitions if name in {None, item.definition.name}]
         registered = _named(sorted(everybody, key=lambda item: item.definition.name), None if shadows else name)
         if name is not None:

@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+VALUE: Final = 120
+"""Characters of a value in a cell."""
 
 
 def reason(error: Mapping[str, Any] | None) -> str:
@@ -46,3 +51,9 @@ def text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(text, value))
     return str(value)
+
+
+def short_json(value: Any) -> str:
+    """A JSON value in so many characters at most; `-o json` has all of it."""
+    written = to_json(value).decode()
+    return written if len(written) <= VALUE else f"{written[:VALUE]}…"

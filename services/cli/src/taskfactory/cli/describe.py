@@ -14,11 +14,13 @@ from taskfactory.cli.output import Output, OutputOption, Table, show, yaml_text
 from taskfactory.cli.run_lists import task_of
 from taskfactory.cli.schedule_tables import next_table, schedule_facts, ticks_table
 from taskfactory.cli.standing import known_definition
-from taskfactory.cli.tables import runs_table, tasks_table, versions_table
+from taskfactory.cli.tables import context_table, runs_table, shadow_table, tasks_table, versions_table
 
 FEW: Final = 5
 """Versions, runs and ticks on a page."""
 CRON: Final = "cron"
+COMPARED: Final = ("both", "only_active", "only_shadow", "errors", "other_key")
+"""Counts of a comparison, in this order."""
 
 
 class Kind(StrEnum):
@@ -67,6 +69,8 @@ def describe_definition(name: str, output: Output) -> None:
     ]
     if shadow is not None:
         sections.append(Section("shadow version beside the active one", _comparison(shadow)))
+        if shadow["examples"]:
+            sections.append(Section("records that it sees", shadow_table(shadow["examples"])))
     if ticks is not None:
         sections.append(Section("next ticks", next_table(ticks)))
     sections.append(Section("document", yaml_text(found["document"]).splitlines()))
@@ -74,19 +78,20 @@ def describe_definition(name: str, output: Output) -> None:
 
 
 def describe_run(run_id: str, output: Output) -> None:
-    """The run's event, how it went, and its tasks.
+    """The run's event, how it went, its context and its tasks.
 
     Raises:
         NotFound: there is no such run, or none any more.
     """
     with admin_api() as api:
         found = api.get(path_of("runs", run_id))
+        context = api.get(path_of("runs", run_id, "context"))["items"]
         tasks = list(api.pages(path_of("runs", run_id, "tasks"), None))
-    sections = [
-        Section(f"run {run_id}", _run_facts(found)),
-        Section("tasks", tasks_table(tasks) if tasks else ["none"]),
-    ]
-    _print(sections, {**found, "tasks": tasks}, output)
+    sections = [Section(f"run {run_id}", _run_facts(found))]
+    if context:
+        sections.append(Section("context", context_table(context)))
+    sections.append(Section("tasks", tasks_table(tasks) if tasks else ["none"]))
+    _print(sections, {**found, "context": context, "tasks": tasks}, output)
 
 
 def describe_task(task_id: str, output: Output) -> None:
@@ -198,8 +203,17 @@ def _rerun(link: Mapping[str, Any] | None) -> str:
 
 
 def _comparison(report: Mapping[str, Any]) -> list[str]:
-    counts = [(name.replace("_", " "), str(value)) for name, value in report.items() if isinstance(value, int)]
-    return aligned(counts) if counts else ["nothing was compared yet"]
+    if report["first"] is None:
+        return ["it has not been asked about any record yet"]
+    full = "yes, no more records are written down" if report["full"] else "-"
+    return aligned(
+        [
+            *((name.replace("_", " "), f"{report[name]:,}") for name in COMPARED),
+            ("from", moment(report["first"])),
+            ("to", moment(report["last"])),
+            ("full", full),
+        ]
+    )
 
 
 def _print(sections: Sequence[Section], value: Any, output: Output) -> None:

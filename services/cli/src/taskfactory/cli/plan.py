@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic_core import to_json
-
+from taskfactory.cli.cells import short_json
 from taskfactory.cli.output import counted
 
 MAPPING: Final = "TopicMapping"
@@ -25,8 +24,6 @@ DONE: Final = {
 """The same actions when they are done."""
 PATHS: Final = 6
 """Changed paths of one document in its line; of more, only how many."""
-VALUE: Final = 120
-"""Characters of a value in a difference."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +120,11 @@ def change_line(change: Mapping[str, Any]) -> str:
     path = change["path"] or "(document)"
     match change["kind"]:
         case "added":
-            return f"+ {path}: {_value(change['after'])}"
+            return f"+ {path}: {short_json(change['after'])}"
         case "removed":
-            return f"- {path}: {_value(change['before'])}"
+            return f"- {path}: {short_json(change['before'])}"
         case _:
-            return f"~ {path}: {_value(change['before'])} → {_value(change['after'])}"
+            return f"~ {path}: {short_json(change['before'])} → {short_json(change['after'])}"
 
 
 def _title(item: PlanItem) -> str:
@@ -144,8 +141,3 @@ def _paths(changes: Sequence[Mapping[str, Any]]) -> str:
     if len(changes) > PATHS:
         return f": {counted(len(changes), 'change')}, which `taskfactory diff` shows"
     return f": {', '.join(change['path'] for change in changes)}"
-
-
-def _value(value: Any) -> str:
-    text = to_json(value).decode()
-    return text if len(text) <= VALUE else f"{text[:VALUE]}…"

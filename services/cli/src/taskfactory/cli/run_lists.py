@@ -69,10 +69,9 @@ def find_tasks(api: Api, wanted: RunFilter, limit: int, *, with_data: bool) -> S
     """
     if wanted.run is not None:
         _run(api, wanted.run)
-    if wanted.run is not None and with_data:
-        rows = list(api.pages(path_of("runs", wanted.run, "tasks"), limit))
-        return [row for row in rows if wanted.state in {None, row["state"]}]
     rows = list(api.pages(path_of("tasks"), limit, run_id=wanted.run, definition=wanted.definition, state=wanted.state))
+    if wanted.run is not None and with_data:
+        return [task_of(api, row["task_id"]) for row in rows]
     if not rows:
         require_known(api, wanted.definition)
     return rows

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from taskfactory.cli.cells import moment, reason, text, took
+from taskfactory.cli.cells import moment, reason, short_json, text, took
 from taskfactory.cli.output import Table
 
 Row = Mapping[str, Any]
@@ -102,6 +102,32 @@ def tasks_table(rows: Sequence[Row]) -> Table:
                 text(row["attempts"]),
                 row["task_id"],
                 reason(row["error"]),
+            )
+            for row in rows
+        ],
+    )
+
+
+def context_table(rows: Sequence[Row]) -> Table:
+    """Context values as a run saw them, secrets masked."""
+    return Table(
+        ("NAME", "TYPE", "STATE", "VALUE", "REASON"),
+        [(row["name"], row["type"], row["state"], short_json(row["value"]), reason(row["error"])) for row in rows],
+    )
+
+
+def shadow_table(rows: Sequence[Row]) -> Table:
+    """Records at which a shadow version was asked beside the active one."""
+    return Table(
+        ("COMPARISON", "RECORD", "EVENT", "ACTIVE", "SHADOW", "REASON"),
+        [
+            (
+                row["comparison"].replace("_", " "),
+                f"{row['topic']}/{row['partition']}/{row['offset']}",
+                f"{row['event_type']} {row['event_id']}",
+                row["active_verdict"],
+                row["verdict"],
+                text(row["message"]),
             )
             for row in rows
         ],
