@@ -46,9 +46,10 @@ async def test_what_was_skipped_is_missing_and_what_waits_is_not() -> None:
 
 
 async def test_what_was_to_start_and_has_no_run_is_missing() -> None:
-    registry = FakeRegistry(decided=[fact(TEN, run_known=False), fact(HOURS[1], run_known=False), fact(NOON)])
+    registry = FakeRegistry(decided=[fact(hour, run_known=False) for hour in HOURS])
     registry.ledger = {ledger_key(ACTIVITY, HOURS[1])}
     plan = await backfill(registry).plan(TEN, NOON, NOON)
+    # The last one was decided about just now, and its run will begin in a moment.
     assert [tick.result for tick in plan] == ["would_ask", "ran", "ran"]
 
 

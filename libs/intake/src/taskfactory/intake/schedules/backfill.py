@@ -19,7 +19,7 @@ from taskfactory.definitions.calendar import ticks
 from taskfactory.intake.pacing import Pace
 from taskfactory.intake.schedules.asking import TickDesk
 from taskfactory.intake.schedules.ports import DecidedTicks, Ledger
-from taskfactory.intake.schedules.settling import counts_most, ledger_key
+from taskfactory.intake.schedules.settling import PATIENCE, counts_most, ledger_key
 from taskfactory.intake.starter import Start
 from taskfactory.registry import TickFact
 
@@ -89,7 +89,7 @@ class Backfill:
             facts.setdefault(fact.scheduled_for, []).append(fact)
         keys = {nominal: ledger_key(activity_id, nominal) for nominal in due}
         claimed = await asyncio.to_thread(self._ledger.claimed, list(keys.values()))
-        return [_planned(nominal, facts.get(nominal, []), keys[nominal] in claimed) for nominal in due]
+        return [_planned(nominal, facts.get(nominal, []), now, is_claimed=keys[nominal] in claimed) for nominal in due]
 
     async def run(self, plan: Sequence[BackfillTick], desk: TickDesk, by: str, pace: Pace) -> list[BackfillTick]:
         """Ask for what is missing, the earliest first.
@@ -133,10 +133,15 @@ class Backfill:
         return due
 
 
-def _planned(nominal: datetime, facts: list[TickFact], is_claimed: bool) -> BackfillTick:  # noqa: FBT001
+def _planned(nominal: datetime, facts: list[TickFact], now: datetime, *, is_claimed: bool) -> BackfillTick:
     fact = counts_most(facts) if facts else None
     if fact is not None and fact.decision == "waiting":
         return BackfillTick(nominal, "waiting")
-    if is_claimed or (fact is not None and fact.run_known):
+    if is_claimed or (fact is not None and _has_run(fact, now)):
         return BackfillTick(nominal, "ran", fact.run_id if fact else None)
     return BackfillTick(nominal, "would_ask")
+
+
+def _has_run(fact: TickFact, now: datetime) -> bool:
+    """Whether there is a run, or will be in a moment."""
+    return fact.decision == "started" and (fact.run_known or now - fact.decided_at < PATIENCE)
