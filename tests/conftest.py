@@ -75,7 +75,7 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for a stack is marked, so that `-m "not stack"` is the unit part."""
     for item in items:
-        if {"stack", "schema_registry", "chaos_stack"} & set(getattr(item, "fixturenames", ())):
+        if {"stack", "schema_registry", "chaos_stack", "own_temporal"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("stack")
 
 

@@ -121,3 +121,18 @@ async def test_the_document_is_of_openapi_3_1_and_needs_a_viewer(app: FastAPI, o
         answer = await client.get("/openapi.json", headers={"Authorization": f"Bearer {key.token}"})
     assert answer.json()["openapi"].startswith("3.1")
     assert set(answer.json()["components"]["securitySchemes"]) == {"api_key", "oidc_token"}
+
+
+def test_every_body_refuses_fields_that_are_not_known(app: FastAPI) -> None:
+    found = document(app)
+    schemas = found["components"]["schemas"]
+    bodies = {
+        operation["operationId"]: body["content"]["application/json"]["schema"]
+        for methods in found["paths"].values()
+        for operation in methods.values()
+        if (body := operation.get("requestBody"))
+    }
+    named = {name: schemas[schema["$ref"].rpartition("/")[2]] for name, schema in bodies.items() if "$ref" in schema}
+    assert [name for name, schema in named.items() if schema.get("additionalProperties") is not False] == []
+    # A definition's document has its own rules, and errors.
+    assert [name for name in bodies if name not in named] == ["put_definition_v1_definitions__name__put"]

@@ -157,3 +157,13 @@ async def test_requests_are_counted_by_route_and_status(odd_api: httpx.AsyncClie
         await odd_api.get(path)
     after = counted("/v1/definitions/{name}", "404"), counted("unknown", "404"), counted("/v1/odd/broken", "500")
     assert [new - old for old, new in zip(before, after, strict=True)] == [2, 1, 1]
+
+
+async def test_a_misspelt_parameter_or_field_is_not_passed_over(odd_api: httpx.AsyncClient) -> None:
+    query = await odd_api.get("/v1/definitions", params={"name_prefx": "a"})
+    assert (code_of(query), query.json()["errors"][0]["path"]) == ("invalid", "query.name_prefx")
+    assert "did you mean 'name_prefix'?" in query.json()["errors"][0]["message"]
+    none_known = await odd_api.get("/v1/me", params={"verbose": "1"})
+    assert (code_of(none_known), none_known.json()["errors"][0]["path"]) == ("invalid", "query.verbose")
+    body = await odd_api.post("/v1/apply", json={"files": [{"origin": "a", "text": "b"}], "dryrun": True})
+    assert (code_of(body), body.json()["errors"][0]["path"]) == ("invalid", "body.dryrun")

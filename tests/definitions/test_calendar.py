@@ -2,10 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from taskfactory.definitions import CronTrigger
 from taskfactory.definitions.calendar import next_ticks, ticks
 from taskfactory.definitions.calendar_fields import calendar_spec, parse_cron
 from taskfactory.definitions.schedule_spec import IntervalSpec, ScheduleSpec
@@ -54,6 +58,26 @@ def test_a_rare_day_is_found_years_ahead() -> None:
 def test_a_schedule_that_excludes_all_of_its_times_has_no_next_one() -> None:
     everything = {"minute": "*", "hour": "*", "second": "*"}
     assert next_ticks(schedule(every=(IntervalSpec(1),), exclude=(everything,)), NOON, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("times", "exclude", "allowed"),
+    [
+        ({"cron": ["0 9 * * MON"]}, [{"day_of_week": "MON-FRI"}], False),
+        ({"cron": ["0 9 * * MON"]}, [{"hour": "9", "day_of_week": "TUE"}, {"hour": "8-10"}], False),
+        ({"every": [{"interval": "5m"}]}, [{}], False),
+        ({"cron": ["0 9 * * MON"], "every": [{"interval": "5m"}]}, [{"day_of_week": "MON"}], True),
+        ({"cron": ["0 9 * * MON", "0 9 * * TUE"]}, [{"day_of_week": "MON"}], True),
+        ({"cron": ["0 9 * * *"]}, ["2026-12-25", {"day_of_week": "SUN"}], True),
+    ],
+)
+def test_a_trigger_that_excludes_all_of_its_times_is_refused(times: Any, exclude: Any, allowed: bool) -> None:  # noqa: FBT001
+    document = {"type": "cron", **times, "exclude": exclude}
+    if allowed:
+        assert next_ticks(CronTrigger.model_validate(document).spec, NOON, 1)
+        return
+    with pytest.raises(ValidationError, match="leaves out every time"):
+        CronTrigger.model_validate(document)
 
 
 def test_nothing_comes_after_the_year_2100() -> None:

@@ -1,7 +1,7 @@
 """A platform whose definitions fire by schedule, and what is done to its schedules behind its back."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -52,9 +52,11 @@ class Scheduling:
         self.platform.apply(NOTE.format(name=name, times=times, enabled=str(enabled).lower()))
         return self.activity_id(name)
 
-    def apply_many(self, times: str, names: Iterable[str]) -> None:
-        """Apply as many definitions at once."""
-        self.platform.apply("---".join(NOTE.format(name=name, times=times, enabled="true") for name in names))
+    def apply_each(self, times: Mapping[str, str]) -> None:
+        """Apply definitions at once, given their times by name."""
+        self.platform.apply(
+            "---".join(NOTE.format(name=name, times=each, enabled="true") for name, each in times.items())
+        )
 
     def remove(self, name: str) -> None:
         """Delete a definition."""

@@ -191,3 +191,12 @@ def test_a_shadow_version_answers_for_itself_and_starts_nothing() -> None:
     refused = told(registered(), type="refund")
     assert "type: expected" in refused.sentence
     assert refused.of_another_type
+
+
+def test_a_definition_that_fires_by_schedule_says_so_and_comes_last() -> None:
+    given = registered("nightly").definition.to_dict() | {"trigger": {"type": "cron", "cron": ["@daily"]}}
+    del given["dedupe"]
+    nightly = RegisteredDefinition(ID, 1, parse_definition(given))
+    answer = explained(nightly)
+    assert (answer.answer, answer.sentence) == (Answer.BY_SCHEDULE, "fires by schedule; no event starts it")
+    assert answer.distance > explained(registered(trigger={"match": {"data": {"total": [6]}}})).distance

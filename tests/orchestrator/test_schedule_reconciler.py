@@ -12,7 +12,7 @@ from temporalio.api.schedule.v1 import Schedule, ScheduleListEntry
 from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.definitions import CronTrigger, schedule_id
-from taskfactory.orchestrator.schedules.reconciler import PASS_BUDGET, ScheduleReconciler
+from taskfactory.orchestrator.schedules.reconciler import AT_ONCE, PASS_BUDGET, ScheduleReconciler
 from taskfactory.orchestrator.schedules.shape import LISTED, Desired, desired, differences, missed, times_of
 from taskfactory.orchestrator.schedules.temporal_schedules import Found, action_input
 from taskfactory.registry import ScheduleChanges, Scheduled
@@ -67,11 +67,13 @@ class FakeSchedules:
     foreign: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
     failing: set[str] = field(default_factory=set)
+    failure: RPCStatusCode = RPCStatusCode.INVALID_ARGUMENT
     lagging: bool = False
     before_update: list[str] = field(default_factory=list)
     """Schedules that somebody edits between the next description and its update."""
 
     at_each_call: Callable[[], None] = lambda: None
+    at_each_list: Callable[[], None] = lambda: None
 
     def refresh(self) -> None:
         self.shown = {schedule: copy(kept) for schedule, (kept, _, _) in self.there.items()}
@@ -81,6 +83,7 @@ class FakeSchedules:
         self.there[schedule_id(activity_id)] = (copy(schedule), argument or before, token + 1)
 
     async def listed(self) -> AsyncIterator[ScheduleListEntry]:
+        self.at_each_list()
         if not self.lagging:
             self.refresh()
         for schedule, kept in self.shown.items():
@@ -126,7 +129,7 @@ class FakeSchedules:
         self.calls.append(f"{what} {activity_id}")
         await asyncio.sleep(0)
         if activity_id in self.failing:
-            raise RPCError("no", RPCStatusCode.UNAVAILABLE, b"")
+            raise RPCError("no", self.failure, b"")
 
 
 def copy(schedule: Schedule) -> Schedule:
@@ -240,6 +243,19 @@ async def test_one_that_fails_keeps_no_other_from_being_repaired() -> None:
     assert case.is_right()
 
 
+async def test_a_temporal_that_is_away_is_not_asked_thousands_of_times() -> None:
+    names = [f"id-{number}" for number in range(500)]
+    case = Case(*map(scheduled, range(500)))
+    case.temporal.failing, case.temporal.failure = set(names), RPCStatusCode.UNAVAILABLE
+    with pytest.raises(RPCError):
+        await case.turn()
+    assert len(case.temporal.calls) <= AT_ONCE
+    assert await case.turn(1) == [], "it is left alone for a while"
+    case.temporal.failing = set()
+    await case.turn()
+    assert case.is_right()
+
+
 async def test_what_a_pass_has_no_time_for_is_left_to_the_next() -> None:
     case = Case(*map(scheduled, range(100)))
 
@@ -251,6 +267,17 @@ async def test_what_a_pass_has_no_time_for_is_left_to_the_next() -> None:
     assert 0 < len(case.temporal.there) < 100
     for _ in range(10):
         await case.turn(1)
+    assert case.is_right()
+
+
+async def test_a_list_that_takes_longer_than_a_pass_may_keeps_nothing_from_being_done() -> None:
+    case = Case(*map(scheduled, range(10)))
+
+    def take_time() -> None:
+        case.now += 2 * PASS_BUDGET
+
+    case.temporal.at_each_list = take_time
+    await case.turn()
     assert case.is_right()
 
 

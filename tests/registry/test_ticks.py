@@ -14,6 +14,7 @@ from taskfactory.registry import (
     AskedTick,
     DecidedTick,
     DefinitionStore,
+    Evidence,
     RunEnd,
     RunStore,
     ScheduleStates,
@@ -202,6 +203,7 @@ def test_the_newest_tick_is_known_and_old_ones_are_forgotten(minutely: Applied, 
 def test_definitions_that_fire_by_schedule_are_told_with_how_they_stand(
     minutely: Applied, definitions: DefinitionStore, engine: Engine
 ) -> None:
+    assert minutely.name in [item.definition.name for item in Evidence(engine).not_asked()], "no event is asked of it"
     states = ScheduleStates(engine)
 
     def mine(since: int | None) -> Callable[[Any], bool]:

@@ -70,4 +70,6 @@ def fact(
     run_known: bool = True,
 ) -> TickFact:
     run_id = workflow_id(ACTIVITY, Tick("scheduled", nominal).key) if decision == "started" else None
-    return TickFact(ACTIVITY, nominal, kind, decision, reason, run_id, nominal, run_known=run_known)
+    return TickFact(
+        ACTIVITY, nominal, kind, decision, reason, run_id, nominal, run_known=run_known and run_id is not None
+    )

@@ -45,6 +45,13 @@ async def test_what_was_skipped_is_missing_and_what_waits_is_not() -> None:
     assert [tick.result for tick in plan] == ["would_ask", "waiting", "would_ask"]
 
 
+async def test_what_was_to_start_and_has_no_run_is_missing() -> None:
+    registry = FakeRegistry(decided=[fact(TEN, run_known=False), fact(HOURS[1], run_known=False), fact(NOON)])
+    registry.ledger = {ledger_key(ACTIVITY, HOURS[1])}
+    plan = await backfill(registry).plan(TEN, NOON, NOON)
+    assert [tick.result for tick in plan] == ["would_ask", "ran", "ran"]
+
+
 async def test_a_backfill_that_is_repeated_asks_for_nothing_twice() -> None:
     registry, temporal = FakeRegistry(), FakeTemporal()
     for expected in ("asked", "being_asked"):

@@ -229,6 +229,12 @@ async def test_a_path_outside_of_the_allowed_ones_is_refused() -> None:
             assert (await trouble(fetch(to, GET._replace(path=path)))).kind == "NotAllowed"
 
 
+async def test_a_target_that_no_server_would_take_is_not_sent() -> None:
+    async with http_server(says(b"1")) as server:
+        found = await trouble(fetch(connection(server.base_url), GET._replace(query=(("q", "x" * 20_000),))))
+    assert (found.kind, found.retryable, server.requests) == ("TooLarge", False, [])
+
+
 async def test_a_method_that_is_not_allowed_is_refused() -> None:
     async with http_server(says(b"1")) as server:
         found = await trouble(fetch(connection(server.base_url), GET._replace(method="POST", body=b"{}")))

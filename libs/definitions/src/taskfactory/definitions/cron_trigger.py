@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
+from taskfactory.definitions.calendar import excludes_everything
 from taskfactory.definitions.calendar_fields import FIELDS, InvalidTimes, calendar_spec, field_text, parse_cron
 from taskfactory.definitions.durations import parse_duration
 from taskfactory.definitions.schedule_spec import MAX_YEAR, MIN_YEAR, CalendarSpec, IntervalSpec, ScheduleSpec
@@ -206,6 +207,8 @@ class CronTrigger(StrictModel):
         spec = self.spec
         if spec.start is not None and spec.end is not None and spec.end <= spec.start:
             raise problem("order", f"found end {self.end}, not after start {self.start}")
+        if excludes_everything(spec):
+            raise problem("never", "found exclude that leaves out every time of the trigger; narrow it down")
         return self
 
     @cached_property

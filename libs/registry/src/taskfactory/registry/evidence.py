@@ -72,11 +72,13 @@ _OPENED: Final = text(f"""
     WHERE w.run_id = ANY(CAST(:run_ids AS text[]))
 """)  # noqa: S608 -- built from this module's constants
 _NOBODY: Final = str(UUID(int=0))
-_DISABLED: Final = text("""
+_NOT_ASKED: Final = text("""
     SELECT d.name, d.id AS definition_id, d.version, v.spec
     FROM activity_definitions d
     JOIN activity_definition_versions v ON v.definition_id = d.id AND v.version = d.version
-    WHERE NOT d.enabled AND d.deleted_at IS NULL AND d.shadow_version IS DISTINCT FROM d.version ORDER BY d.name
+    WHERE (NOT d.enabled OR d.trigger_type = 'cron') AND d.deleted_at IS NULL
+        AND d.shadow_version IS DISTINCT FROM d.version
+    ORDER BY d.name
 """)
 
 
@@ -206,13 +208,13 @@ class Evidence:
         """Which definitions changed after one revision and up to another, and how they stood there."""
         return in_transaction(self._engine, lambda connection: activations.changes(connection, since, until))
 
-    def disabled(self) -> list[RegisteredDefinition]:
-        """Definitions that are registered and not enabled, by name; without those that this version can't read.
+    def not_asked(self) -> list[RegisteredDefinition]:
+        """Definitions that are asked about no event, by name: not enabled, or firing by schedule.
 
-        Nor with those of which there is a shadow version alone: no version of them is disabled.
+        Without those that this version can't read, and those of which there is a shadow version alone.
         """
         found: list[RegisteredDefinition] = []
-        for row in self._rows(_DISABLED, {}):
+        for row in self._rows(_NOT_ASKED, {}):
             with suppress(InvalidDefinitions):
                 found.append(RegisteredDefinition(str(row.definition_id), row.version, parse_definition(row.spec)))
         return found

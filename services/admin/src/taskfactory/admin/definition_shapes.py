@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from taskfactory.definitions import DocumentChange
 from taskfactory.registry import DefinitionRow, DefinitionState
@@ -29,6 +29,8 @@ Reason = Annotated[str | None, Field(max_length=1000, description="Why, in your 
 
 class Because(BaseModel):
     """Why something is done."""
+
+    model_config = ConfigDict(extra="forbid")
 
     reason: Reason = Field(None, examples=["the warehouse is closed"])
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from taskfactory.definitions import (
     ActivityDefinition,
@@ -27,6 +27,8 @@ tasks:
 
 class File(BaseModel):
     """One file."""
+
+    model_config = ConfigDict(extra="forbid")
 
     origin: Annotated[str, Field(min_length=1, max_length=1000)] = Field(
         description="Its name, for error messages.", examples=["definitions/low-stock.yaml"]

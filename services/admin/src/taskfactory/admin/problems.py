@@ -39,7 +39,6 @@ KINDS: Final[Mapping[str, Kind]] = {
     "invalid": Kind(422, "The input is wrong"),
     "idempotency-key-reused": Kind(422, "The idempotency key belongs to another request"),
     "precondition-required": Kind(428, "A change must say which version it is about"),
-    "too-many-requests": Kind(429, "Too many requests"),
     "internal": Kind(500, "Something broke inside"),
     "unavailable": Kind(503, "A server that this leans on is away"),
 }

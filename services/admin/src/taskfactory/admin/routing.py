@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 from fastapi import APIRouter
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,9 +21,10 @@ from taskfactory.admin import problems
 from taskfactory.admin.authentication import Authenticator
 from taskfactory.admin.calling import let_in, request_id_of
 from taskfactory.admin.idempotency import IDEMPOTENCY_KEY, Answers
-from taskfactory.admin.problems import Problem
+from taskfactory.admin.problems import InputError, Problem
 from taskfactory.admin.roles import Role, callers
 from taskfactory.admin.troubles import as_problem
+from taskfactory.definitions.suggestions import unknown
 
 ROLES: Final = "x-roles"
 """Where the OpenAPI document names an operation's roles; the routes themselves read it there too."""
@@ -91,6 +93,7 @@ class ApiRoute(APIRoute):
                 f"{principal.actor} has the role(s) {_listed(principal.roles) or 'none'}; "
                 f"{request.method} {self.path_format} wants one of {_listed(callers(self.roles))}.",
             )
+        self._check_query(request)
         if request.method in WITH_BODY:
             request = Request(request.scope, _bounded(request, gate.max_request_bytes))
             if await request.body():
@@ -103,6 +106,16 @@ class ApiRoute(APIRoute):
             return await _answered(request, endpoint)
 
         return await gate.answers.once(request, principal, key, answered, never_stored=self.shown_once)
+
+    def _check_query(self, request: Request) -> None:
+        """A parameter that is misspelt must not be passed over: `?shdow=true` would put a version into force."""
+        known = _query_parameters(self.dependant)
+        errors = [
+            InputError(f"query.{name}", unknown("parameter", name, sorted(known)) if known else "allowed is none here")
+            for name in sorted(request.query_params.keys() - known)
+        ]
+        if errors:
+            raise Problem("invalid", "The query has parameters that are not known here.", errors)
 
     def _check_media_type(self, request: Request) -> None:
         if self.body_field is None:
@@ -182,6 +195,11 @@ async def _answered(request: Request, endpoint: Handler) -> Response:
         if problem is None:
             raise
         return problems.answer(problem, path=request.url.path, request_id=request_id_of(request))
+
+
+def _query_parameters(dependant: Dependant) -> frozenset[str]:
+    own = {field.alias for field in dependant.query_params}
+    return frozenset(own.union(*(_query_parameters(each) for each in dependant.dependencies)))
 
 
 def _bounded(request: Request, limit: int) -> Receive:

@@ -1,6 +1,7 @@
 """What the libraries raise, as problems: the one place that knows which of their errors means which answer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -33,6 +34,8 @@ RETRY_AFTER: Final = {"Retry-After": "2"}
 """Seconds; servers that restart are back in about that time, and an early question costs little."""
 _NOT_MIGRATED: Final = (postgres.UndefinedTable, postgres.UndefinedColumn, postgres.UndefinedFunction)
 _HTTP: Final = {400: "malformed", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+_SAID: Final = {"extra_forbidden": "unknown field; GET /openapi.json lists those that are known"}
+"""Sentences for those of Pydantic's that leave out what is allowed."""
 _TEMPORAL_AWAY: Final = frozenset(
     {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED}
 )
@@ -59,7 +62,8 @@ def _request(error: RequestValidationError) -> Problem:
         if each["type"] == "json_invalid":
             where = each["loc"][-1]
             return Problem("malformed", f"The body is no JSON: {each['ctx']['error']} at character {where}.")
-    errors = [InputError(_path(each["loc"]), each["msg"].removeprefix("Value error, ")) for each in found]
+    errors = [InputError(_path(each["loc"]), _SAID.get(each["type"], each["msg"])) for each in found]
+    errors = [replace(each, message=each.message.removeprefix("Value error, ")) for each in errors]
     return Problem("invalid", f"{len(errors)} thing(s) in the request can't be used; `errors` names each.", errors)
 
 

@@ -4,6 +4,6 @@ Reading order: `wall_clock` (local times and their instants), `calendar` (one ca
 `docs/schedules.md` says what follows at a change of the clock.
 """
 
-from taskfactory.definitions.calendar.ticking import next_ticks, ticks
+from taskfactory.definitions.calendar.ticking import excludes_everything, next_ticks, ticks
 
-__all__ = ["next_ticks", "ticks"]
+__all__ = ["excludes_everything", "next_ticks", "ticks"]

@@ -6,15 +6,15 @@ and `Calendar.following` takes the same steps; these are its rules:
 - The hours of a day are gone through by their numbers, a removed one included. A time whose hour the clock never shows
   is passed over; where the clock is put forward by less than an hour, the time stands for a later minute of that hour.
 - When a matching hour is used up and the next one by number begins more than an hour later, the server takes the hour
-  for repeated and goes through it once more, an hour later. West of Greenwich that is the repeated hour. East of it the
-  hour *before* the repeated one is gone through twice, and what follows within the repeated hour is not seen.
+  for repeated and goes through it once more, an hour later. West of Greenwich that is the repeated hour. At it and east
+  of it the hour *before* the repeated one is gone through twice, and what follows in the repeated hour is not seen.
 - A search that begins within an hour that the clock shows for the second time finds times an hour later than they are.
 - The day of the week is that of the instant that a reading stands for. Where midnight is removed, it may be another.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Final
@@ -62,6 +62,10 @@ class Calendar:
             and reading.minute in self.minutes
             and reading.second in self.seconds
         )
+
+    def covers(self, other: "Calendar") -> bool:
+        """Whether every reading of another calendar belongs to this one too."""
+        return all(getattr(other, field.name) <= getattr(self, field.name) for field in fields(self))
 
     def readings(self, after: int, until: int) -> Iterator[int]:
         """Local times that fit, in order, as seconds since the local epoch; later than `after`, at most `until`."""

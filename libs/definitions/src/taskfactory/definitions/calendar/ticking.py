@@ -15,7 +15,7 @@ from typing import Final
 
 from taskfactory.definitions.calendar.calendar import DAY, HOUR, Calendar
 from taskfactory.definitions.calendar.wall_clock import WallClock
-from taskfactory.definitions.schedule_spec import MAX_YEAR, IntervalSpec, ScheduleSpec
+from taskfactory.definitions.schedule_spec import MAX_YEAR, MIN_YEAR, IntervalSpec, ScheduleSpec
 
 MARGIN: Final = 4 * HOUR
 """So far from a change of the clock no search comes by it."""
@@ -24,6 +24,15 @@ STRIDES: Final = (16 * DAY, DAY)
 MAX_EXCLUDED_IN_A_ROW: Final = 200_000
 """What excludes more is taken to exclude everything. Temporal searches on until the year 2100, and its scheduler, which
 has a second for that, does nothing else from then on."""
+_ALWAYS: Final = Calendar(
+    seconds=frozenset(range(60)),
+    minutes=frozenset(range(60)),
+    hours=frozenset(range(24)),
+    days_of_month=frozenset(range(1, 32)),
+    months=frozenset(range(1, 13)),
+    days_of_week=frozenset(range(7)),
+    years=frozenset(range(MIN_YEAR, MAX_YEAR + 1)),
+)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
 _LAST: Final = (datetime(MAX_YEAR + 1, 1, 1, tzinfo=UTC) - _EPOCH) // _SECOND - 1
@@ -68,6 +77,16 @@ def next_ticks(spec: ScheduleSpec, after: datetime, count: int) -> list[datetime
         if not is_excluded:
             found.append(datetime.fromtimestamp(tick, UTC))
     return found
+
+
+def excludes_everything(spec: ScheduleSpec) -> bool:
+    """Whether each of the calendars and intervals is wholly within an exclusion, so that there is no tick ever.
+
+    Such a schedule must not come to be: see `MAX_EXCLUDED_IN_A_ROW`.
+    """
+    schedule = _ready(spec)
+    wanted = [*schedule.calendars, *([_ALWAYS] if schedule.intervals else [])]
+    return all(any(excluded.covers(calendar) for excluded in schedule.excluded) for calendar in wanted)
 
 
 @lru_cache(maxsize=10_000)  # an installation's schedules; making one ready costs more than a tick of it

@@ -3,7 +3,7 @@
 Instants are seconds since the epoch, local times are naive. A local time that occurs once has one instant. For one that
 a change of the clock removes, or repeats, the server takes a rule of its own: the offset that is in force when the
 local time, *taken for UTC*, comes. If that is across the change, the offset on the other side. So west of Greenwich a
-repeated time stands for its first occurrence, and east of it for its second.
+repeated time stands for its first occurrence, and at it and east of it for its second.
 """
 
 from dataclasses import dataclass

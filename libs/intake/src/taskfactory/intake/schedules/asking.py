@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 from taskfactory.definitions import TICK_WORKFLOW, TickRequest, tick_workflow_id
 from taskfactory.intake.starter import Start
 from taskfactory.intake.unavailable import Unavailable
-from taskfactory.runtime.search_attributes import ACTIVITY
+from taskfactory.runtime.search_attributes import ACTIVITY, ACTIVITY_ID
 
 RPC_TIMEOUT: Final = timedelta(seconds=10)
 
@@ -73,7 +73,9 @@ class TemporalTicks:
                 id_reuse_policy=(
                     WorkflowIDReusePolicy.REJECT_DUPLICATE if once else WorkflowIDReusePolicy.ALLOW_DUPLICATE
                 ),
-                search_attributes=TypedSearchAttributes([SearchAttributePair(ACTIVITY, name)]),
+                search_attributes=TypedSearchAttributes(
+                    [SearchAttributePair(ACTIVITY, name), SearchAttributePair(ACTIVITY_ID, request.activity_id)]
+                ),
                 static_summary=f"{name}: {request.tick().id}, asked for by {request.asked_by}",
                 rpc_timeout=RPC_TIMEOUT,
             )

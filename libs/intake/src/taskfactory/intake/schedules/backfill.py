@@ -2,8 +2,9 @@
 
 The definition's present schedule says which ticks the range has, whatever was in force then. What ran is left alone: a
 tick that started by its schedule or by an earlier backfill, also one of which only the ledger still knows. What was
-skipped, for whatever reason, and what nobody ever decided about is asked for, each tick under an id that follows from
-its time; so a backfill that is repeated, or interrupted and repeated, starts nothing twice.
+skipped, for whatever reason, what nobody ever decided about, and what was to start and has no run is asked for, each
+tick under an id that follows from its time; so a backfill that is repeated, or interrupted and repeated, starts nothing
+twice.
 """
 
 import asyncio
@@ -136,6 +137,6 @@ def _planned(nominal: datetime, facts: list[TickFact], is_claimed: bool) -> Back
     fact = counts_most(facts) if facts else None
     if fact is not None and fact.decision == "waiting":
         return BackfillTick(nominal, "waiting")
-    if is_claimed or (fact is not None and fact.decision == "started"):
+    if is_claimed or (fact is not None and fact.run_known):
         return BackfillTick(nominal, "ran", fact.run_id if fact else None)
     return BackfillTick(nominal, "would_ask")

@@ -12,7 +12,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from taskfactory.definitions import CronTrigger, next_ticks, schedule_id
 from taskfactory.intake.unavailable import Unavailable
 
-MAX_COUNT: Final = 500
+MAX_COUNT: Final = 1_000
+"""The server lists no more at once."""
 RPC_TIMEOUT: Final = timedelta(seconds=10)
 
 

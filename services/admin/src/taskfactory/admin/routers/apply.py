@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from taskfactory.admin.calling import Caller, RequestId
 from taskfactory.admin.definition_shapes import Change, Reason
@@ -35,6 +35,8 @@ Files = Annotated[list[File], Field(min_length=1, max_length=10_000)]
 class ToValidate(BaseModel):
     """What is to be checked."""
 
+    model_config = ConfigDict(extra="forbid")
+
     files: Files
 
 
@@ -66,6 +68,8 @@ class Validation(BaseModel):
 class Prune(BaseModel):
     """Deletes what no file names any more."""
 
+    model_config = ConfigDict(extra="forbid")
+
     kind_names_not_listed: Literal[True] = Field(
         default=True,
         description="Definitions and topic mappings that no file names are deleted; says that this is meant.",
@@ -75,6 +79,8 @@ class Prune(BaseModel):
 
 class ToApply(BaseModel):
     """What is to be applied, and how."""
+
+    model_config = ConfigDict(extra="forbid")
 
     files: Files
     dry_run: bool = Field(default=False, description="Say what would be done, and write nothing.")

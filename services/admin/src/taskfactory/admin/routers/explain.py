@@ -200,7 +200,7 @@ async def _identity(services: Services, topic: str, partition: int, offset: int)
 
 def _candidates(services: Services, drafts: Documents, *, alone: bool) -> Candidates:
     in_force = load_in_force(services.engine)
-    registered = [*in_force.definitions.definitions, *Evidence(services.engine).disabled()]
+    registered = [*in_force.definitions.definitions, *Evidence(services.engine).not_asked()]
     return with_drafts(registered, in_force, drafts, alone=alone)
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
 
 from fastapi import Query
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from taskfactory.admin.authentication.keys import BOOTSTRAP
 from taskfactory.admin.calling import Caller, RequestId
@@ -43,6 +43,8 @@ class KeyModel(BaseModel):
 
 class NewKey(BaseModel):
     """The key that is wanted."""
+
+    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$")] = Field(
         description="As the audit trail is to name whoever uses it.", examples=["ci"]

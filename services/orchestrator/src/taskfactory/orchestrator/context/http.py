@@ -30,6 +30,8 @@ from taskfactory.orchestrator.context.trouble import ContextTrouble
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds for one address, where a host has several."""
 LONGEST_RETRY_AFTER: Final = 300.0
+LONGEST_TARGET: Final = 16_000
+"""Characters of path and query; many servers refuse more than 8,000."""
 
 _NOT_MODIFIED: Final = 304
 _NO_CONTENT: Final = 204
@@ -190,6 +192,8 @@ def _authorization(connection: HttpConnection) -> Mapping[str, str]:
 def _url(connection: HttpConnection, request: HttpRequest, address: str) -> httpx.URL:
     query = f"?{urlencode(request.query)}" if request.query else ""
     target = f"{connection.url.path}{request.path}{query}"
+    if len(target) > LONGEST_TARGET:
+        raise ContextTrouble("TooLarge", f"path and query have {len(target)} characters, allowed are {LONGEST_TARGET}")
     return httpx.URL(scheme=connection.url.scheme, host=address, port=connection.port, raw_path=target.encode("ascii"))
 
 

@@ -15,13 +15,14 @@ and actions are not listed, so a sweep describes every schedule in turn. Invaria
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
 from temporalio.api.schedule.v1 import ScheduleListEntry
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.definitions import schedule_id
 from taskfactory.orchestrator import metrics
@@ -32,7 +33,7 @@ from taskfactory.registry import ScheduleChanges
 AT_ONCE: Final = 16
 """Schedules that are looked at or written at the same time."""
 PASS_BUDGET: Final = 10.0
-"""Seconds after which a pass leaves the rest to the next one, so that leadership is looked at in between."""
+"""Seconds, the list not included, after which a pass leaves the rest to the next one: leadership is looked at then."""
 VISIBILITY_LAG: Final = 15.0
 """Seconds for which a list is not believed about a schedule that was just written."""
 SWEEP_SECONDS: Final = 480.0
@@ -40,6 +41,8 @@ SWEEP_SECONDS: Final = 480.0
 LONGEST_GAP: Final = timedelta(hours=1)
 """What a schedule missed is fired from so far back; a backfill by hand reaches further."""
 PREFIX: Final = schedule_id("")
+AWAY: Final = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED})
+"""How Temporal, or what lies in between, says that another call would fare no better."""
 
 log = structlog.get_logger("taskfactory.orchestrator")
 
@@ -122,6 +125,7 @@ class ScheduleReconciler:
         self._seen: set[str] = set()
         """Ids of schedules that were there at some time."""
         self._pass_due = 0.0
+        self._not_before = 0.0
 
     async def reconcile(self) -> None:
         """See to what changed; when it is due, to everything.
@@ -131,12 +135,21 @@ class ScheduleReconciler:
             SQLAlchemyError: the same for the registry.
         """
         await self._refresh()
-        deadline = self._clock() + PASS_BUDGET
-        if self._clock() < self._pass_due:
-            await self._see_to(list(self._pending), deadline)
-            return
         started = self._clock()
-        whole = await self._pass(deadline)
+        if started < self._not_before:
+            return
+        try:
+            if started >= self._pass_due:
+                await self._see_to_all()
+            else:
+                await self._each([partial(self._repair, each) for each in self._pending])
+        except RPCError:
+            self._not_before = self._clock() + self._interval / 2
+            raise
+
+    async def _see_to_all(self) -> None:
+        started = self._clock()
+        whole = await self._pass()
         took = self._clock() - started
         metrics.SCHEDULES_PASS_SECONDS.set(took)
         # Where listing takes seconds, Temporal is not asked to do it all the time.
@@ -161,7 +174,7 @@ class ScheduleReconciler:
         for state in ("enabled", "paused", "disabled"):
             metrics.SCHEDULES.labels(state).set(states.count(state))
 
-    async def _pass(self, deadline: float) -> bool:
+    async def _pass(self) -> bool:
         """Whether everything was seen to."""
         listed = {entry.schedule_id: entry async for entry in self._schedules.listed()}
         self._seen |= listed.keys()
@@ -169,7 +182,8 @@ class ScheduleReconciler:
         suspects = {item.activity_id for item in self._desired.values() if self._is_suspect(item, listed, now)}
         orphans = [schedule for schedule, entry in listed.items() if await self._is_orphan(entry, now)]
         work = dict.fromkeys([*self._pending, *sorted(suspects), *self._stalest(listed)])
-        return await self._see_to(work, deadline) and await self._each(orphans, self._delete, deadline)
+        steps = [partial(self._delete, each) for each in orphans] + [partial(self._repair, each) for each in work]
+        return await self._each(steps)
 
     def _is_suspect(self, item: Desired, listed: Mapping[str, ScheduleListEntry], now: float) -> bool:
         schedule = schedule_id(item.activity_id)
@@ -194,26 +208,28 @@ class ScheduleReconciler:
         count = math.ceil(len(there) * self._interval / SWEEP_SECONDS)
         return sorted(there, key=lambda activity_id: self._checked.get(activity_id, 0.0))[:count]
 
-    async def _see_to(self, activity_ids: Iterable[str], deadline: float) -> bool:
-        return await self._each(activity_ids, self._repair, deadline)
+    async def _each(self, steps: Collection[Callable[[], Awaitable[None]]]) -> bool:
+        """Do all, some at the same time, as far as the budget reaches; whether it reached all.
 
-    async def _each(self, items: Iterable[str], work: Callable[[str], Awaitable[None]], deadline: float) -> bool:
-        """Do all, some at the same time, as far as the deadline reaches; whether it reached all.
+        A step that fails keeps no other from being done, unless Temporal is away.
 
         Raises:
-            RPCError: the first that was raised, after all were tried.
+            RPCError: the first that was raised.
         """
-        waiting = iter(items)
+        waiting = iter(steps)
+        deadline = self._clock() + PASS_BUDGET
         failures: list[RPCError] = []
 
+        def goes_on() -> bool:
+            return self._clock() < deadline and not any(error.status in AWAY for error in failures)
+
         async def carry() -> None:
-            while self._clock() < deadline and (item := next(waiting, None)) is not None:
+            while goes_on() and (step := next(waiting, None)) is not None:
                 try:
-                    await work(item)
+                    await step()
                 except RPCError as error:
                     failures.append(error)
                     metrics.SCHEDULES_REPAIRED.labels("failed").inc()
-                    log.warning("schedule_not_repaired", id=item, error=error.message, status=error.status.name)
 
         await asyncio.gather(*(carry() for _ in range(AT_ONCE)))
         if failures:
