@@ -119,11 +119,6 @@ def test_each_error_of_the_input_is_a_line_with_its_place_and_parameters_are_opt
     )
 
 
-def test_a_server_that_broke_is_told_with_what_finds_it_in_its_log() -> None:
-    body = json.dumps(problem(500, "internal", "Something broke inside.").value).encode()
-    assert str(problem_of(500, body, "").failure) == "Something broke inside. Its log says more of request r-1."
-
-
 def test_ctrl_c_ends_a_command_that_waits_for_an_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"

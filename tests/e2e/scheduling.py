@@ -71,7 +71,7 @@ class Scheduling:
 
     def ticks(self, **columns: Any) -> list[dict[str, Any]]:
         """Rows of decisions, in the order of their ticks."""
-        names = ("activity_id", "tick", "kind", "scheduled_for", "decision", "reason", "run_id", "late_by")
+        names = ("activity_id", "tick", "kind", "scheduled_for", "decision", "reason", "run_id", "late_by", "asked_at")
         rows = self.platform.query(f"SELECT {', '.join(names)} FROM schedule_ticks ORDER BY scheduled_for, tick")
         told = [dict(zip(names, row, strict=True)) for row in rows]
         return [row for row in told if all(row[name] == value for name, value in columns.items())]

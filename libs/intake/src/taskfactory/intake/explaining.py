@@ -177,7 +177,7 @@ class Explainer:
         self._executions = executions
 
     async def explain(self, question: Question, name: str | None = None) -> Explained:
-        """Every definition's answer, those too that are disabled or fire by schedule, by name; or that of the one of that name.
+        """Every definition's answer by name, also of those that are disabled or fire by schedule; or one definition's.
 
         Raises:
             NobodyToAsk: none has the name.

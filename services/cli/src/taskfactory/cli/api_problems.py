@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -25,8 +25,6 @@ class Problem:
     """A sentence."""
     errors: tuple[str, ...] = ()
     """What is wrong with the input, `file:line:column: path: message` each."""
-    request_id: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def failure(self) -> CommandFailed:
@@ -37,15 +35,7 @@ class Problem:
             return Conflict([self.detail])
         if self.status == HTTPStatus.NOT_FOUND and self.code:
             return NotFound(self.detail)
-        return OperationFailed(self.detail, self._hint)
-
-    @property
-    def _hint(self) -> str | None:
-        if self.status == HTTPStatus.UNAUTHORIZED:
-            return KEY_HINT
-        # Whoever runs the server finds the request in its log by this.
-        broken = self.status == HTTPStatus.INTERNAL_SERVER_ERROR and self.request_id is not None
-        return f"Its log says more of request {self.request_id}." if broken else None
+        return OperationFailed(self.detail, KEY_HINT if self.status == HTTPStatus.UNAUTHORIZED else None)
 
 
 def problem_of(status: int, content: bytes, where: str) -> Problem:
@@ -65,7 +55,7 @@ def problem_of(status: int, content: bytes, where: str) -> Problem:
         return Problem(status, "", f"{where} answered {f'{status} {phrase}'.strip()}, which is no answer of our API.")
     errors = tuple(_line(item) for item in said.get("errors") or ())
     detail = said.get("detail") or said.get("title") or str(status)
-    return Problem(status, said["type"].rpartition(":")[2], str(detail), errors, said.get("request_id"), said)
+    return Problem(status, said["type"].rpartition(":")[2], str(detail), errors)
 
 
 def _line(error: Mapping[str, Any]) -> str:

@@ -45,6 +45,11 @@ async def local_api() -> AsyncIterator[httpx.AsyncClient]:
 def _log_errors_only() -> None:
     """A command's output is its answer: a line for every request belongs into a server's log, not here."""
     structlog.configure(
+        # Without the values of variables, among which may be secrets.
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
