@@ -105,6 +105,12 @@ def test_what_is_no_answer_of_the_api_is_told_as_such() -> None:
     assert not isinstance(failure, NotFound)
 
 
+def test_where_the_api_names_a_route_a_command_names_a_command() -> None:
+    said = "There is no run 'x', or none any more; GET /v1/runs lists them."
+    body = json.dumps(problem(404, "not-found", said).value).encode()
+    assert str(problem_of(404, body, "").failure).endswith("none any more; `taskfactory runs list` lists them.")
+
+
 def test_each_error_of_the_input_is_a_line_with_its_place_and_parameters_are_options() -> None:
     errors = [
         {"origin": "shop.yaml", "line": 12, "column": 5, "path": "tasks[0].queue", "message": "found 7"},

@@ -63,8 +63,8 @@ _PRESENT: Final = text("""
 _IS_WAITING: Final = text("""
     SELECT 1 FROM schedule_ticks WHERE activity_id = :activity_id AND tick = :tick AND decision = 'waiting' LIMIT 1
 """)
-# By the kind, not by a range of ids: most databases sort punctuation otherwise than ASCII. "tick:" comes after "manual:"
-# in all of them, so that the index is read from its end.
+# By the kind, not by a range of ids: most databases sort punctuation otherwise than ASCII. In all of them "tick:" comes
+# after "manual:", so that the index is read from its end.
 _LAST: Final = text(f"""
     SELECT t.* FROM unnest(CAST(:activity_ids AS uuid[])) a (id)
     CROSS JOIN LATERAL (
