@@ -69,17 +69,20 @@ def test_secrets_of_the_context_are_in_nothing_that_is_shown(
     tasks = [planned_task(run, params={"header": "Bearer open-sesame"})]
     store.plan([run], owner(), lambda _: RenderedRun(tasks, [context]))
     failed = Failure(type="refused", message="open-sesame was refused")
-    store.finish(
+    finished = store.finish(
         [TaskEnd(run_id=run.run_id, task_id=tasks[0].task_id, status="failed", error=failed)],
         [RunEnd(run_id=run.run_id, status="failed", error=failed)],
     )
     shown = [
+        finished,
+        store.ended([run.run_id]),
         reader.run(run.run_id),
         reader.task(tasks[0].task_id),
         *reader.runs(RunFilter(event_source="/shop", event_id="e-1", state="failed"), limit=500),
         *reader.tasks(TaskFilter(run_id=run.run_id), limit=50),
     ]
     assert "open-sesame" not in str(shown)
+    assert [end.error and end.error.message for end in (*finished.tasks, *finished.runs)] == ["******** was refused"] * 2
     task = reader.task(tasks[0].task_id)
     assert task is not None
     assert task.params == {"header": "Bearer ********"}

@@ -118,6 +118,14 @@ async def test_wrong_params_never_reach_the_function() -> None:
     assert (failed.value.type, failed.value.non_retryable) == ("InvalidParams", True)
 
 
+async def test_the_log_names_refused_params_without_their_values() -> None:
+    with capture_logs() as lines, pytest.raises(ApplicationError, match="hunter2"):
+        await run(reserve, TASK.model_copy(update={"params": {"sku": ["hunter2"]}}))
+    (line,) = [line for line in lines if line["event"] == "task_failed"]
+    assert "sku: Input should be a valid string" in line["message"]
+    assert "hunter2" not in str(line)
+
+
 async def test_a_cancelled_async_handler_gets_cancelled_error_and_counts_as_cancelled() -> None:
     before = ends("wait_for_ever_async", "cancelled")
     environment = ActivityEnvironment()

@@ -17,6 +17,7 @@ from taskfactory.registry.ended_rows import (
     run_rows,
     task_rows,
 )
+from taskfactory.registry.masked_rows import masked_ends
 from taskfactory.registry.run_end import FAILING, TaskTally, derive_status, failure_of_closed, failure_of_task
 from taskfactory.registry.run_model import Finished, RunEnd, TaskEnd, TaskState
 from taskfactory.registry.stored_text import json_text, json_text_or_null
@@ -83,7 +84,7 @@ class UnknownIds(LookupError):  # noqa: N818 -- it names what is wrong with the 
 
 
 def finish(connection: Connection, ends: Sequence[TaskEnd], run_ends: Sequence[RunEnd]) -> Finished:
-    """Write what is still open, return what is stored.
+    """Write what is still open, return what is stored; errors without the secrets of the runs' contexts.
 
     Raises:
         OpenTasks: a run is to end as its tasks say, and some are open.
@@ -104,13 +105,14 @@ def finish(connection: Connection, ends: Sequence[TaskEnd], run_ends: Sequence[R
     runs = _end_runs(connection, run_end_by_id)
     mentioned = {row.run_id for row in tasks.values()}
     contexts = {**runs, **{row.run_id: row for row in run_rows(connection, mentioned - runs.keys())}}
-    return finished(tasks.values(), runs.values(), contexts.values())
+    return masked_ends(connection, finished(tasks.values(), runs.values(), contexts.values()))
 
 
 def ended(connection: Connection, run_ids: Collection[str]) -> Finished:
-    """Every terminal row of these runs, for publishing again."""
+    """Every terminal row of these runs, for publishing again; errors as `finish` gives them."""
     runs = run_rows(connection, run_ids)
-    return finished(ended_task_rows(connection, run_ids), [row for row in runs if row.state != "running"], runs)
+    ended_runs = [row for row in runs if row.state != "running"]
+    return masked_ends(connection, finished(ended_task_rows(connection, run_ids), ended_runs, runs))
 
 
 def _end_tasks(connection: Connection, ends: Mapping[str, TaskEnd]) -> dict[str, Row[Any]]:

@@ -1,4 +1,4 @@
-"""Rows of runs and tasks as they may be shown: scrubbed of the secrets of their runs' contexts."""
+"""Rows of runs and tasks as they may be shown or published: scrubbed of the secrets of their runs' contexts."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from taskfactory.registry.context_rows import scrubbers
 from taskfactory.registry.listing import RunRow, TaskRow
 from taskfactory.registry.run_context import scrubbed_failure
+from taskfactory.registry.run_model import Finished
 
 SomeRun = TypeVar("SomeRun", bound=RunRow)
 
@@ -38,3 +39,25 @@ def masked_tasks(connection: Connection, rows: Sequence[TaskRow]) -> list[TaskRo
         else row
         for row in rows
     ]
+
+
+def masked_ends(connection: Connection, finished: Finished) -> Finished:
+    """The ends, their errors without secrets.
+
+    An error may quote what a handler was given, so it is scrubbed before it is published. Results are not: they are
+    the handlers' own, and subscribers need them as they are.
+    """
+    run_ids = {end.run_id for end in (*finished.tasks, *finished.runs) if end.error is not None}
+    hidden = scrubbers(connection, run_ids) if run_ids else {}
+    if not hidden:
+        return finished
+    tasks, runs = (
+        [
+            end.model_copy(update={"error": scrubbed_failure(hidden[end.run_id], end.error)})
+            if end.run_id in hidden
+            else end
+            for end in ends
+        ]
+        for ends in (finished.tasks, finished.runs)
+    )
+    return finished.model_copy(update={"tasks": tasks, "runs": runs})

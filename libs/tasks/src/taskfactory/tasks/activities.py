@@ -15,7 +15,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 
 from taskfactory.tasks.context import TaskContext
-from taskfactory.tasks.errors import TaskFailed
+from taskfactory.tasks.errors import InvalidParams, TaskFailed
 from taskfactory.tasks.handler import TaskHandler
 from taskfactory.tasks.metrics import ATTEMPT_SECONDS, ATTEMPTS, RUNNING
 from taskfactory.tasks.result import json_result
@@ -66,7 +66,8 @@ def _attempt(handler: TaskHandler, task: TaskInput) -> Iterator[TaskContext]:
         raise
     except Exception as error:
         if isinstance(error, TaskFailed):
-            told = {"type": error.type, "message": error.message, "retryable": not error.non_retryable}
+            message = error.without_values if isinstance(error, InvalidParams) else error.message
+            told = {"type": error.type, "message": message, "retryable": not error.non_retryable}
             log.warning("task_failed", handler=handler.name, task_id=task.task_id, attempt=info.attempt, **told)
         raise _numbered(error, info.attempt) from error
     finally:

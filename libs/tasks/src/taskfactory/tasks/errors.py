@@ -32,7 +32,7 @@ class ParamProblem:
     """Path within `params`, dots and `[index]`; empty when the params as a whole are refused."""
     message: str
     found: str
-    """What stood there, as JSON, shortened."""
+    """What stood there as JSON, or how much if it is long."""
 
     def __str__(self) -> str:
         return f"{self.field or '(params)'}: {self.message} (found {self.found})"
@@ -49,6 +49,12 @@ class InvalidParams(TaskFailed):
             f"the task's params do not fit {model}: {listed}. Correct `params` in the activity definition.",
             type="InvalidParams",
         )
+
+    @property
+    def without_values(self) -> str:
+        """The message for a log. A worker does not know which of its params are secrets, so it writes none down."""
+        listed = "; ".join(f"{problem.field or '(params)'}: {problem.message}" for problem in self.problems)
+        return f"the task's params do not fit {self.model}: {listed}"
 
 
 class InvalidResult(TaskFailed):

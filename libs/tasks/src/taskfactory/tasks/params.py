@@ -11,7 +11,10 @@ from taskfactory.tasks.errors import InvalidParams, ParamProblem
 Model = TypeVar("Model", bound=BaseModel)
 
 FOUND_MAX_CHARS: Final = 80
-"""How much of a refused value an error message shows: outcomes are published, and short."""
+"""Up to here an error message shows a refused value: outcomes are published, and short.
+
+A longer one is not cut: half of a secret is a secret that nobody recognises any more to take it out.
+"""
 
 
 def parse_params(model: type[Model], params: Mapping[str, Any]) -> Model:
@@ -41,4 +44,4 @@ def _shown(problem_type: str, found: Any) -> str:
     if problem_type == "missing":
         return "nothing"
     text = to_json(found, fallback=repr).decode()
-    return text if len(text) <= FOUND_MAX_CHARS else f"{text[: FOUND_MAX_CHARS - 1]}…"
+    return text if len(text) <= FOUND_MAX_CHARS else f"{len(text):,} characters of JSON"

@@ -23,5 +23,4 @@ CREATE INDEX payloads_by_age ON payloads (stored_at);
 
 def upgrade() -> None:
     """Add the tables."""
-    if _TABLES:
-        op.execute(_TABLES)
+    op.execute(_TABLES)
