@@ -68,12 +68,15 @@ class RunningStack:
 
 
 def pytest_configure() -> None:
-    """A session that is told to end takes its stack down first."""
+    """A session that is told to end takes its stack down first; what it starts can be interrupted."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    # A shell without job control starts what it runs in the background with SIGINT ignored, and children inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -107,6 +107,18 @@ async def test_a_prune_that_would_delete_too_much_applies_nothing(own_api: httpx
     assert (await own_api.get("/v1/mappings")).json()["items"] == []
 
 
+async def test_what_came_after_the_plan_is_not_pruned(own_api: httpx.AsyncClient, name: str) -> None:
+    await own_api.post("/v1/apply", json={"files": [file(document(name), document(f"{name}-old"))]})
+    prune = {"files": [file(document(name))], "prune": {"max": 10}}
+    plan = (await own_api.post("/v1/apply", json=prune | {"dry_run": True})).json()
+    await own_api.post("/v1/apply", json={"files": [file(document(f"{name}-new"))]})
+    expected = {item["name"]: item["etag"] for item in plan["items"]}
+    refused = await own_api.post("/v1/apply", json=prune | {"expected": expected})
+    assert (refused.status_code, f"{name}-new" in refused.json()["detail"]) == (412, True)
+    left = (await own_api.get("/v1/definitions")).json()["items"]
+    assert [item["name"] for item in left] == [name, f"{name}-new", f"{name}-old"]
+
+
 async def test_a_mapping_is_read_listed_and_removed(api: httpx.AsyncClient, name: str) -> None:
     await api.post("/v1/apply", json={"files": [file(mapping(name))]})
     read = await api.get(f"/v1/mappings/{name}")

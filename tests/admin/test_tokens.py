@@ -1,5 +1,6 @@
 """Tokens of an OpenID Connect issuer: a real HTTP server publishes the keys."""
 
+import asyncio
 import base64
 import hmac
 import json
@@ -129,6 +130,38 @@ async def test_keys_rotate_without_a_restart(issuer: Issuer, known: TokenAuthent
     # The old key is not published any more.
     with pytest.raises(Unauthenticated):
         await known.authenticate(old)
+
+
+async def test_who_comes_while_the_keys_are_being_fetched_waits_for_them(
+    issuer: Issuer, known: TokenAuthenticator, clock: Clock
+) -> None:
+    first = await asyncio.gather(*(known.authenticate(issuer.token()) for _ in range(5)), return_exceptions=True)
+    assert [each for each in first if isinstance(each, Exception)] == []
+    issuer.rotate("second")
+    clock.now = 11
+    then = await asyncio.gather(*(known.authenticate(issuer.token()) for _ in range(5)), return_exceptions=True)
+    assert [each for each in then if isinstance(each, Exception)] == []
+    assert issuer.asked == ["/.well-known/openid-configuration", "/keys"] * 2
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"sub": 7},
+        {"sub": ["ann"]},
+        {"roles": [{"name": "operator"}]},
+        {"roles": {"operator": 1}},
+        {"exp": 10**18, "roles": None},
+    ],
+)
+async def test_a_claim_of_another_shape_breaks_nothing(
+    issuer: Issuer, known: TokenAuthenticator, claims: dict[str, Any]
+) -> None:
+    try:
+        principal = await known.authenticate(issuer.token(**claims))
+    except Unauthenticated:
+        return
+    assert principal.roles == frozenset()
 
 
 async def test_a_key_that_was_taken_back_is_gone_after_a_while(

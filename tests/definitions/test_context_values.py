@@ -15,7 +15,7 @@ from taskfactory.definitions import (
     render_run,
     render_tasks,
 )
-from taskfactory.definitions.http_paths import whole_path_problem
+from taskfactory.definitions.http_paths import header_problem, whole_path_problem
 from tests.definitions.samples import EVENT, activity, definition
 
 HTTP = {"name": "customer", "type": "http", "connection": "crm", "path": "/customers/${event.data.order_id}"}
@@ -82,12 +82,47 @@ def test_a_request_is_filled_in_with_every_value_in_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", ".", "..", "a/b", "../x", "a\\b", "a\r\nb", "a\nb", "\x00", "%2e%2e", "%2E", "%2f", None, [1]]
+    "value",
+    [
+        "",
+        ".",
+        "..",
+        "..;",
+        "..;a=b",
+        "a/b",
+        "../x",
+        "a\\b",
+        "a\r\nb",
+        "a\nb",
+        "\x00",
+        "%2e%2e",
+        "%2E",
+        "%2f",
+        None,
+        [1],
+    ],
 )
 def test_a_value_that_would_change_the_path_is_refused(value: Any) -> None:
     with pytest.raises(RenderFailed) as caught:
         request({**EVENT, "data": {"order_id": value}})
     assert caught.value.path == "context[0].path"
+
+
+@pytest.mark.parametrize("path", ["/public/..;/admin", "/public/..;x=1/admin", "/public/%2e%2e;/admin", "/public/.;/a"])
+def test_a_path_that_leads_upwards_for_servers_with_path_parameters_is_refused(path: str) -> None:
+    assert whole_path_problem(path) is not None
+
+
+@pytest.mark.parametrize("path", ["/cars;colour=red/wheels", "/a;b"])
+def test_a_path_with_parameters_is_none_that_leads_upwards(path: str) -> None:
+    assert whole_path_problem(path) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["X-HTTP-Method-Override", "x-http-method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL"]
+)
+def test_a_header_that_stands_for_another_method_or_path_is_refused(name: str) -> None:
+    assert header_problem(name) is not None
 
 
 @pytest.mark.parametrize("value", ["a\r\nEvil: 1", "a\nb", "a\x00", "é", None, {"a": 1}])

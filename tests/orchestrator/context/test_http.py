@@ -221,6 +221,18 @@ async def test_no_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPat
     assert proxy.requests == []
 
 
+async def test_what_a_server_sets_as_a_cookie_is_not_sent_with_the_next_request() -> None:
+    async with http_server(says(b"1", **{"Set-Cookie": "session=of-somebody-else; Path=/"})) as server:
+        fetcher = HttpFetcher(SystemResolver(), HttpCache(0))
+        try:
+            for _ in range(2):
+                await fetcher.fetch("crm", connection(server.base_url), GET, HttpLimits(5, 1000))
+        finally:
+            await fetcher.close()
+        assert len(server.requests) == 2
+        assert "cookie" not in server.headers()
+
+
 async def test_a_path_outside_of_the_allowed_ones_is_refused() -> None:
     async with http_server(says(b"1")) as server:
         to = connection(server.base_url, paths="/customers,/orders/open")

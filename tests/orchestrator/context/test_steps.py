@@ -114,6 +114,18 @@ async def test_what_went_wrong_is_said_without_the_secrets_of_the_run(
     assert caught.value.__suppress_context__, "what it came from would travel to Temporal with it"
 
 
+async def test_a_secret_of_the_event_is_in_no_message_either(contexts: Contexts, executor: ThreadPoolExecutor) -> None:
+    # The engine's words for a key that is not there repeat the key, and values of the event are stored with the plan.
+    password = {"name": "password", "type": "event", "expression": "event.data.password", "secret": ["$"]}
+    broken = {"name": "broken", "type": "static", "value": "${event.data[context.password]}"}
+    run = RUN.model_copy(update={"event": {**RUN.event, "data": {"password": "hunter2-of-ada"}}})
+    made = steps(contexts, executor, Answers(customer=1), password, broken, CUSTOMER)
+    with pytest.raises(ApplicationError) as caught:
+        await made.fetch_context(run, "customer")
+    assert "hunter2" not in caught.value.message
+    assert "********" in caught.value.message
+
+
 async def test_a_value_that_is_too_large_is_not_stored(contexts: Contexts, executor: ThreadPoolExecutor) -> None:
     made = steps(contexts, executor, Answers(customer="x" * 1000), CUSTOMER)
     with pytest.raises(ApplicationError, match="the value has 1002 bytes, allowed are 1000") as caught:

@@ -8,7 +8,7 @@ from taskfactory.definitions.context_sources import (
     RunsContext,
     SqlContext,
 )
-from taskfactory.definitions.context_values import ContextValue, context_values, remote_sources
+from taskfactory.definitions.context_values import ContextValue, context_scrubber, context_values, remote_sources
 from taskfactory.definitions.cron_trigger import CronTrigger, MisfirePolicy, Overlap
 from taskfactory.definitions.dedupe import (
     DedupeKey,
@@ -167,6 +167,7 @@ __all__ = [
     "Verdict",
     "Wait",
     "WhenFalse",
+    "context_scrubber",
     "context_values",
     "decide_window",
     "diff_documents",

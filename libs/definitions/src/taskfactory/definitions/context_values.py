@@ -1,14 +1,16 @@
 """The context of a run: local values computed, values from outside put in, each seeing those above it."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from taskfactory.definitions.cel import Bindings
+from taskfactory.definitions.cel import Bindings, CompileError
 from taskfactory.definitions.context_sources import ContextSource, EventContext, RemoteSource, StaticContext
 from taskfactory.definitions.expression_checks import context_variable
 from taskfactory.definitions.filling import RenderFailed, evaluate, fill
+from taskfactory.definitions.masking import Scrubber, secrets_of
 from taskfactory.definitions.model import ActivityDefinition
 from taskfactory.definitions.paths import render_path
 
@@ -56,6 +58,25 @@ def context_values(
         )
         bindings = Bindings({context_variable(source.name): value}, bindings)
     return values, bindings
+
+
+def context_scrubber(definition: ActivityDefinition, event: Mapping[str, Any], fetched: Mapping[str, Any]) -> Scrubber:
+    """What takes the secrets of a run's context out of texts, also where some of the context can't be worked out.
+
+    Args:
+        definition: in the version that matched.
+        event: the envelope in CloudEvents JSON form.
+        fetched: values from outside, as far as they are there, by name.
+    """
+    bindings = Bindings({"event": dict(event)})
+    secrets: set[str | float] = set()
+    for position, source in enumerate(definition.context):
+        # What has no value holds no secret, and what is made with it has none either.
+        with suppress(RenderFailed, CompileError):
+            value = _value(source, position, fetched, bindings)
+            secrets |= secrets_of(value, source.secret or ())
+            bindings = Bindings({context_variable(source.name): value}, bindings)
+    return Scrubber(secrets)
 
 
 def _until(definition: ActivityDefinition, name: str | None) -> Iterator[tuple[int, ContextSource]]:

@@ -1,7 +1,8 @@
 """Paths and headers of requests that definitions describe: none leaves the base URL, none carries another request.
 
 A path is looked at the way a careless server or proxy might read it: percent-encoding is undone until nothing changes
-any more. What is filled in may not hold a slash or a backslash at all; it is text within one segment.
+any more, and what follows a semicolon is a parameter, so that `..;` leads upwards. What is filled in may not hold a
+slash or a backslash at all; it is text within one segment.
 """
 
 import re
@@ -34,10 +35,18 @@ RESERVED_HEADERS: Final = frozenset(
         "upgrade",
         "x-forwarded-for",
         "x-forwarded-host",
+        "x-forwarded-prefix",
+        "x-forwarded-uri",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        "x-original-url",
         "x-real-ip",
+        "x-rewrite-url",
     }
 )
-"""Credentials are the connection's, and framing is the client's."""
+"""Credentials are the connection's, framing is the client's; and a method or path that some servers take from a header
+would lead past what the operator allows."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\?#]")
@@ -65,7 +74,7 @@ def whole_path_problem(path: str) -> str | None:
         if not segment and position < len(segments) - 1:
             return "found // in the path; allowed is one slash between two segments"
         plain = _decoded(segment)
-        if plain in (".", ".."):
+        if plain.partition(";")[0] in (".", ".."):
             return f"found the segment {found(segment)}; a path never leads upwards"
         if _CONTROL.search(plain) or "/" in plain or "\\" in plain:
             return f"found {found(segment)}, which hides a slash, a backslash or a control character"
@@ -87,7 +96,10 @@ def header_problem(name: str) -> str | None:
     if not _TOKEN.fullmatch(name):
         return f"found {found(name)}; allowed are letters, digits and hyphens"
     if name.lower() in RESERVED_HEADERS:
-        return f"found {found(name)}; credentials belong to the connection, and framing is the client's"
+        return (
+            f"found {found(name)}; credentials belong to the connection, framing is the client's, and method and path "
+            "stand in `method` and `path`"
+        )
     return None
 
 

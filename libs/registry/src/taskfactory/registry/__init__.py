@@ -38,7 +38,7 @@ from taskfactory.registry.past_runs import PastRun, RunSelection
 from taskfactory.registry.present import DefinitionState
 from taskfactory.registry.reconciling import ClaimedRun, Lead, OpenRun, RunCursor
 from taskfactory.registry.revisions import next_revision
-from taskfactory.registry.run_context import RunContextStore, ShownContext, scrubber_of
+from taskfactory.registry.run_context import RunContextStore, ShownContext
 from taskfactory.registry.run_details import RerunLink, RunDetail
 from taskfactory.registry.run_end import OpenTasks
 from taskfactory.registry.run_model import (
@@ -207,5 +207,4 @@ __all__ = [
     "open_engine",
     "readable_key",
     "require_schema",
-    "scrubber_of",
 ]

@@ -82,7 +82,7 @@ class RunContextStore:
     def snapshot(self, run_id: str) -> list[ShownContext]:
         """The context of a run as it may be shown, in the definition's order; empty when there is none."""
         stored = self.values(run_id)
-        scrubber = scrubber_of(stored)
+        scrubber = _scrubber_of(stored)
         return [
             ShownContext(
                 name=each.name,
@@ -100,7 +100,7 @@ class RunContextStore:
         return in_transaction(self._engine, lambda c: context_rows.scrubbers(c, run_ids))
 
 
-def scrubber_of(values: Sequence[StoredContext]) -> Scrubber:
+def _scrubber_of(values: Sequence[StoredContext]) -> Scrubber:
     """What takes the secrets of these values out of whatever is shown."""
     return Scrubber(secret for each in values for secret in secrets_of(each.value, each.secret))
 

@@ -1,6 +1,7 @@
 """Definition files as requests bring them: read, checked together, with every error at its place."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -42,28 +43,34 @@ def read_files(files: Sequence[File], limits: DocumentLimits) -> Documents:
     Raises:
         InvalidDefinitions: with every error of every file; also for a name or topic that occurs in two of them.
     """
+    return _read(tuple((file.origin, file.text) for file in files), limits)
+
+
+# An apply brings the files of its plan once more, right after it; reading them costs more than everything else of it.
+@lru_cache(maxsize=1)
+def _read(files: tuple[tuple[str, str], ...], limits: DocumentLimits) -> Documents:
     definitions: list[ActivityDefinition] = []
     mappings: list[TopicMapping] = []
     errors: list[DefinitionError] = []
     places: dict[tuple[str, str], str] = {}
-    for file in files:
+    for origin, text in files:
         try:
-            loaded = load_documents(file.text, file.origin, limits)
+            loaded = load_documents(text, origin, limits)
         except InvalidDefinitions as invalid:
             errors.extend(invalid.errors)
             continue
         named = [*(("name", each.name) for each in loaded.definitions), *(("topic", m.topic) for m in loaded.mappings)]
         for field, name in named:
-            first = places.setdefault((field, name), file.origin)
-            if first != file.origin:
+            first = places.setdefault((field, name), origin)
+            if first != origin:
                 message = f"found {name!r}, which {first} has too; each {field} stands for one document"
-                errors.append(DefinitionError(file.origin, None, None, field, message))
+                errors.append(DefinitionError(origin, None, None, field, message))
         definitions.extend(loaded.definitions)
         mappings.extend(loaded.mappings)
         if (count := len(definitions) + len(mappings)) > limits.documents:
             message = f"found {count} documents up to here; allowed are at most {limits.documents} at once"
             message += " (TASKFACTORY_MAX_DOCUMENTS)"
-            raise InvalidDefinitions((*errors, DefinitionError(file.origin, None, None, "", message)))
+            raise InvalidDefinitions((*errors, DefinitionError(origin, None, None, "", message)))
     if errors:
         raise InvalidDefinitions(tuple(errors))
     return Documents(tuple(definitions), tuple(mappings))

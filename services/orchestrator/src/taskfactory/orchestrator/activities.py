@@ -26,12 +26,10 @@ from taskfactory.definitions import (
     RenderedRun,
     RenderFailed,
     RunInput,
-    Scrubber,
-    context_values,
+    context_scrubber,
     planned_retry,
     remote_sources,
     render_run,
-    secrets_of,
 )
 from taskfactory.definitions.durations import parse_duration
 from taskfactory.envelope import Failure
@@ -126,7 +124,7 @@ class RunActivities:
         try:
             rendered = render_run(definition, run.event, fetched, run_id=run.run_id, limits=self._limits)
         except RenderFailed as failed:
-            message = _scrubber(definition, run.event, fetched).text(failed.message)
+            message = context_scrubber(definition, run.event, fetched).text(failed.message)
             raise RenderFailed(failed.code, failed.path, failed.expression, message) from None
         for task in rendered.tasks:
             size = len(to_json(task.params))
@@ -218,18 +216,6 @@ def _to_fetch(source: RemoteSource) -> SourceToFetch:
         timeout=parse_duration(source.timeout),
         schedule_to_close=parse_duration(source.schedule_to_close),
         retry=planned_retry(source.retry),
-    )
-
-
-def _scrubber(definition: ActivityDefinition, event: Mapping[str, Any], fetched: Mapping[str, Any]) -> Scrubber:
-    """What takes the context's secrets out of a message; local values that can't be computed hold none."""
-    with suppress(RenderFailed):
-        values, _ = context_values(definition, event, fetched)
-        return Scrubber(secret for each in values for secret in secrets_of(each.value, each.secret))
-    return Scrubber(
-        secret
-        for source in remote_sources(definition)
-        for secret in secrets_of(fetched.get(source.name), source.secret or ())
     )
 
 

@@ -62,7 +62,7 @@ class IssuerKeys:
         Raises:
             Unavailable: there are no keys yet, and the issuer does not answer.
         """
-        if self._is_due(kid):
+        if self._is_due(kid) or (self._fetching.locked() and not self._has(kid)):
             async with self._fetching:
                 if self._is_due(kid):  # whoever waited here finds what the first one has fetched
                     await self._fetch()

@@ -71,8 +71,7 @@ class TokenAuthenticator:
         subject = claims["sub"]
         if not (0 < len(subject) <= MAX_SUBJECT and subject.isprintable()):
             raise Unauthenticated(REFUSED.format(why=f"its subject must have 1 to {MAX_SUBJECT} printable characters"))
-        expires = datetime.fromtimestamp(claims["exp"], UTC)
-        return Principal(f"user:{subject}", granted(claims, self._rules), expires)
+        return Principal(f"user:{subject}", granted(claims, self._rules), _expiry(claims["exp"]))
 
 
 def granted(claims: Mapping[str, Any], rules: TokenRules) -> frozenset[Role]:
@@ -83,7 +82,7 @@ def granted(claims: Mapping[str, Any], rules: TokenRules) -> frozenset[Role]:
     values: Iterable[Any] = found if isinstance(found, list) else [found]
     if rules.role_map:
         return frozenset(role for value in values if isinstance(value, str) for role in rules.role_map.get(value, ()))
-    return frozenset(Role(value) for value in values if value in set(Role))
+    return frozenset(Role(value) for value in values if isinstance(value, str) and value in set(Role))
 
 
 def _kid(token: str) -> str | None:
@@ -97,6 +96,14 @@ def _kid(token: str) -> str | None:
     except (JoseError, ValueError, TypeError, binascii.Error):
         raise Unauthenticated(REFUSED.format(why="it is neither an API key nor a signed JWT")) from None
     return kid if isinstance(kid, str) else None
+
+
+def _expiry(exp: float) -> datetime:
+    """When the token ends; the last moment that there is, for a number beyond all years."""
+    try:
+        return datetime.fromtimestamp(exp, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def _said(error: Exception) -> str:

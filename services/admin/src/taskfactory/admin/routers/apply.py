@@ -89,7 +89,8 @@ class ToApply(BaseModel):
     expected: dict[str, str | None] | None = Field(
         None,
         description="By definition's name: the ETag that it must have (without quotes), or null if there must be none. "
-        "As a dry run told them; one that differs, and nothing is applied (412).",
+        "As a dry run told them; one that differs, and nothing is applied (412). With `prune`, so does a definition "
+        "that would be deleted and is not among them.",
         examples=[{"low-stock": "3-17"}],
     )
     prune: Prune | None = None
@@ -151,12 +152,15 @@ def apply(services: Using, caller: Caller, request_id: RequestId, wanted: ToAppl
     names, topics = _not_listed(services, documents) if wanted.prune else ([], [])
     if wanted.prune and not wanted.dry_run:
         _require_few([*names, *topics], wanted.prune.max)
+    expected = wanted.expected
+    if expected is not None:  # what a plan did not know, it did not mean to delete
+        expected = {**dict.fromkeys(names), **expected}
     applied = services.definitions.apply(
         documents.definitions,
         caller.actor,
         documents.mappings,
         reason=wanted.reason,
-        expected=wanted.expected,
+        expected=expected,
         shadow=wanted.shadow,
         remove=names,
         remove_topics=topics,

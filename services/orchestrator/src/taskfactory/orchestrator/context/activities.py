@@ -23,13 +23,14 @@ from taskfactory.definitions import (
     RemoteSource,
     RenderFailed,
     RunInput,
+    context_scrubber,
     context_values,
 )
 from taskfactory.envelope import Failure
 from taskfactory.orchestrator import metrics
 from taskfactory.orchestrator.context.fetching import Asking, SourceFetcher
 from taskfactory.orchestrator.context.trouble import ContextTrouble
-from taskfactory.registry import Refused, RunContextStore, StoredContext, scrubber_of
+from taskfactory.registry import Refused, RunContextStore, StoredContext
 from taskfactory.runtime import failpoint
 
 T = TypeVar("T")
@@ -82,7 +83,9 @@ class ContextActivities:
         except (ContextTrouble, RenderFailed, Refused) as error:
             metrics.CONTEXT_FETCHES.labels(source.type, "failed").inc()
             trouble = _as_trouble(error, source)
-            message = scrubber_of(stored).text(f"context {name}: {trouble.message}")
+            fetched = {each.name: each.value for each in stored}
+            scrubber = await self._in_thread(partial(context_scrubber, definition.definition, run.event, fetched))
+            message = scrubber.text(f"context {name}: {trouble.message}")
             log.info("context_not_fetched", run_id=run.run_id, source=name, kind=trouble.kind, error=message)
             raise ApplicationError(
                 message,

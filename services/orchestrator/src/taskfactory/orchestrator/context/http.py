@@ -1,7 +1,7 @@
 """Requests to the HTTP servers that operators have named.
 
 - The host's name is looked up once; the connection goes to an address that was checked, under the name that the
-  certificate must have. No redirect is followed and no proxy of the environment is used.
+  certificate must have. No redirect is followed, no cookie kept, and no proxy of the environment is used.
 - The whole request, from the look-up to the last byte, ends within its time; the answer within its bytes, unpacked.
 - No message holds an address's path, a header or any part of an answer.
 """
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -146,6 +147,7 @@ class HttpFetcher:
                 verify=trusted,
                 trust_env=False,
                 follow_redirects=False,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # what one run is given, no other sends
                 limits=httpx.Limits(max_connections=connection.max_connections),
             )
         return self._clients[name]
