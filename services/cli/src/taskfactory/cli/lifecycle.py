@@ -17,7 +17,7 @@ from taskfactory.cli.standing import changeable_definition, standing_line
 
 def enable(names: DefinitionsArgument, because: Because = None, output: OutputOption = Output.TABLE) -> None:
     """Let disabled definitions take events again, as a new version of each."""
-    _each(names, "enable", because, "enabled", "was enabled already", output)
+    _each(names, "enable", because, "enabled", "was enabled already", output=output)
 
 
 def disable(names: DefinitionsArgument, because: Because = None, output: OutputOption = Output.TABLE) -> None:
@@ -25,7 +25,7 @@ def disable(names: DefinitionsArgument, because: Because = None, output: OutputO
 
     Takes effect within a second; runs under way go on. A paused definition still records what matches it: see `pause`.
     """
-    _each(names, "disable", because, "disabled", "was disabled already", output)
+    _each(names, "disable", because, "disabled", "was disabled already", output=output)
 
 
 def pause(names: DefinitionsArgument, because: Because = None, output: OutputOption = Output.TABLE) -> None:
@@ -34,12 +34,12 @@ def pause(names: DefinitionsArgument, because: Because = None, output: OutputOpt
     Takes effect within a second; runs under way go on. What arrives meanwhile can be started with `taskfactory replay`;
     ticks of a schedule are recorded as skipped.
     """
-    _each(names, "pause", because, "paused", "was paused already", output)
+    _each(names, "pause", because, "paused", "was paused already", output=output)
 
 
 def resume(names: DefinitionsArgument, because: Because = None, output: OutputOption = Output.TABLE) -> None:
     """Let paused definitions start runs again, from the next record on."""
-    _each(names, "resume", because, "resumed", "was not paused", output)
+    _each(names, "resume", because, "resumed", "was not paused", output=output)
 
 
 def rollback(
@@ -69,7 +69,7 @@ def drop_shadow(name: DefinitionArgument, because: Because = None, output: Outpu
 
 
 def _each(  # noqa: PLR0913 -- the words for what happens
-    names: Sequence[str], verb: str, because: str | None, done: str, was: str, output: Output
+    names: Sequence[str], verb: str, because: str | None, done: str, was: str, *, output: Output
 ) -> None:
     changed_ones: list[Mapping[str, Any]] = []
     try:
