@@ -28,7 +28,7 @@ def test_requests_carry_the_key_and_lists_are_read_to_their_end(fake_api: FakeAp
 
 def test_a_wrong_key_is_told_with_where_keys_come_from(taskfactory: Command) -> None:
     told = taskfactory("get", "definitions", status=1, TASKFACTORY_API_KEY="tf_other").stderr
-    assert "TASKFACTORY_API_KEY is the key that is sent" in told
+    assert "TASKFACTORY_API_KEY is what was sent" in told
 
 
 @pytest.mark.parametrize("trouble", [drop, Reply(503, None, {"Retry-After": "0"}), Reply(429), Reply(502)])

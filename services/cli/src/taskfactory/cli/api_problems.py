@@ -19,7 +19,7 @@ LISTS: Final = {
     "GET /v1/tasks": "`taskfactory tasks list`",
 }
 """Where the API sends people, and what they would call here."""
-KEY_HINT: Final = "TASKFACTORY_API_KEY is the key that is sent; `taskfactory keys create` makes one."
+KEY_HINT: Final = "TASKFACTORY_API_KEY is what was sent."
 
 
 @dataclass(frozen=True)
