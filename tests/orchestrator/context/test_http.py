@@ -221,6 +221,17 @@ async def test_no_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPat
     assert proxy.requests == []
 
 
+@pytest.mark.parametrize("secret", ["hünter2", "hunter2\nX-Evil: 1", "hunter2\x00"])
+async def test_a_secret_that_no_header_can_carry_is_said_without_it(tmp_path: Path, secret: str) -> None:
+    (tmp_path / "token").write_text(secret)
+    async with http_server(says(b"1")) as server:
+        to = connection(server.base_url, auth={"type": "bearer", "token": f"file:{tmp_path / 'token'}"})
+        found = await trouble(fetch(to))
+    assert (found.kind, found.retryable, server.requests) == ("Misconfigured", True, [])
+    assert "authorization" in found.message
+    assert not any(part in f"{found!r} {found.__cause__!r}" for part in ("hunter", "nter2", "ü", "xfc"))
+
+
 async def test_what_a_server_sets_as_a_cookie_is_not_sent_with_the_next_request() -> None:
     async with http_server(says(b"1", **{"Set-Cookie": "session=of-somebody-else; Path=/"})) as server:
         fetcher = HttpFetcher(SystemResolver(), HttpCache(0))
