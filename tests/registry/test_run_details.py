@@ -82,9 +82,8 @@ def test_secrets_of_the_context_are_in_nothing_that_is_shown(
         *reader.tasks(TaskFilter(run_id=run.run_id), limit=50),
     ]
     assert "open-sesame" not in str(shown)
-    assert [end.error and end.error.message for end in (*finished.tasks, *finished.runs)] == [
-        "******** was refused"
-    ] * 2
+    errors = [*(task.error for task in finished.tasks), *(ended.error for ended in finished.runs)]
+    assert [error and error.message for error in errors] == ["******** was refused"] * 2
     task = reader.task(tasks[0].task_id)
     assert task is not None
     assert task.params == {"header": "Bearer ********"}
