@@ -17,6 +17,7 @@ from taskfactory.orchestrator.context.http import HttpFetcher, HttpLimits
 from taskfactory.orchestrator.context.http_cache import HttpCache
 from taskfactory.orchestrator.context.resolving import Resolver, SystemResolver
 from taskfactory.orchestrator.context.trouble import ContextTrouble
+from taskfactory.runtime.logs import configure_logs
 from tests.orchestrator.context.http_server import HttpServer, drips, http_server, says
 
 GET = HttpRequest("GET", "/customers/7", (), {}, None)
@@ -230,6 +231,18 @@ async def test_a_secret_that_no_header_can_carry_is_said_without_it(tmp_path: Pa
     assert (found.kind, found.retryable, server.requests) == ("Misconfigured", True, [])
     assert "authorization" in found.message
     assert not any(part in f"{found!r} {found.__cause__!r}" for part in ("hunter", "nter2", "ü", "xfc"))
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+async def test_no_line_of_the_log_tells_what_was_asked_for_or_answered(
+    capsys: pytest.CaptureFixture[str], level: str
+) -> None:
+    configure_logs("json", level)
+    request = GET._replace(path="/customers/ada", query=(("token", "hunter2"),), headers={"X-Token": "hunter3"})
+    async with http_server(says(b'"hunter4"', **{"X-Session": "hunter5"})) as server:
+        assert await fetch(connection(server.base_url), request) == "hunter4"
+    written = capsys.readouterr().err
+    assert not [word for word in ("ada", "hunter") if word in written], written
 
 
 async def test_what_a_server_sets_as_a_cookie_is_not_sent_with_the_next_request() -> None:
