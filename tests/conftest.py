@@ -1,6 +1,7 @@
 """The real stack, once per test session, and fresh names on it for every test."""
 
 import itertools
+import logging
 import os
 import secrets
 import signal
@@ -30,9 +31,12 @@ settings.load_profile("quick")
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
     """A command that ran within a test has told the process how to log; the next test starts from what was."""
-    before = structlog.get_config()
+    root = logging.getLogger()
+    before, handlers, level = structlog.get_config(), root.handlers[:], root.level
     yield
     structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @dataclass

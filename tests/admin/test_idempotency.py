@@ -83,6 +83,15 @@ async def test_a_key_belongs_to_one_request(api: httpx.AsyncClient, key: str) ->
         assert (other.status_code, other.json()["type"]) == (422, "urn:taskfactory:problem:idempotency-key-reused")
 
 
+async def test_a_request_about_another_version_is_another_request(api: httpx.AsyncClient, key: str) -> None:
+    await api.post("/v1/apply", json={"files": [file(document(key))]})
+    read = (await api.get(f"/v1/definitions/{key}")).headers["etag"]
+    stale = {"Idempotency-Key": key, "If-Match": '"0-0"'}
+    assert (await api.post(f"/v1/definitions/{key}/pause", headers=stale)).status_code == 412
+    again = await api.post(f"/v1/definitions/{key}/pause", headers={"Idempotency-Key": key, "If-Match": read})
+    assert (again.status_code, again.json()["type"]) == (422, "urn:taskfactory:problem:idempotency-key-reused")
+
+
 async def test_what_was_refused_is_refused_again(api: httpx.AsyncClient, key: str) -> None:
     headers = {"Idempotency-Key": key, "If-Match": "*"}
     refused = await api.post(f"/v1/definitions/{key}/promote", headers=headers)

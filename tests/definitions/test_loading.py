@@ -1,6 +1,7 @@
 """What an author reads when a file is wrong: every error, each at its place, with what is allowed."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -344,6 +345,13 @@ def test_aliases_cannot_unfold_into_more_than_memory_holds() -> None:
         "found more than 50000 values, aliases written out; allowed are at most 50000" in error
         for error in errors("\n".join(lines))
     )
+
+
+def test_brackets_without_end_keep_nobody_busy() -> None:
+    began = time.process_time()
+    for opening in ("[", "{", "[{a: "):
+        assert "found deeper nesting than can be read" in errors(f"a: {opening * 2_000}")[0]
+    assert time.process_time() - began < 1
 
 
 def limited(text: str, **limits: int) -> list[str]:

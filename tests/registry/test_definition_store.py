@@ -8,12 +8,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import Engine
 
 from taskfactory.registry import (
     Applied,
     DefinitionChanges,
     DefinitionStore,
     DuplicateNames,
+    Evidence,
     Refused,
     UnknownDefinition,
     UnknownNames,
@@ -103,15 +105,16 @@ def test_changes_since_a_revision_are_those_and_no_others(definitions: Definitio
     assert in_force(definitions.changes(changes.revision)) == {}
 
 
-def test_what_was_in_force_at_a_revision_can_be_asked_later(definitions: DefinitionStore) -> None:
+def test_what_was_in_force_at_a_revision_can_be_asked_later(definitions: DefinitionStore, engine: Engine) -> None:
     name = fresh_name()
     definitions.apply([definition(name)], "ann")
     first = definitions.revision()
     definitions.pause([name], "bob", None)
     definitions.apply([definition(name, enabled=False)], "ann")
-    (then,) = (item for item in definitions.in_force_at(first).in_force if item.definition.name == name)
+    past = Evidence(engine)
+    (then,) = (item for item in past.changes(None, first).in_force if item.definition.name == name)
     assert (then.version, then.paused) == (1, False)
-    assert name not in {item.definition.name for item in definitions.in_force_at(definitions.revision()).in_force}
+    assert name not in {item.definition.name for item in past.changes(None, definitions.revision()).in_force}
 
 
 def test_a_pause_outlasts_new_versions_and_ends_with_a_resume(definitions: DefinitionStore) -> None:

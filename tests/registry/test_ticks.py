@@ -156,6 +156,18 @@ def test_a_tick_of_a_paused_disabled_or_reshaped_definition_is_skipped(
     assert told(minutely.ask(60)) == ("skipped", "not_scheduled")
 
 
+@pytest.mark.parametrize("kind", ["scheduled", "manual", "backfill"])
+def test_a_shadow_version_alone_starts_nothing_however_it_is_asked(
+    minutely: Applied, definitions: DefinitionStore, kind: Any
+) -> None:
+    definitions.apply([], "ada", remove=[minutely.name])
+    again = definition(minutely.name, trigger={"type": "cron", "every": [{"interval": "1m"}]})
+    assert definitions.apply([again], "ada", shadow=True)[0].id == minutely.id
+    assert told(minutely.ask(0, kind=kind)) == ("skipped", "disabled")
+    definitions.promote(minutely.name, "ada")
+    assert told(minutely.ask(1, kind=kind)) == ("started", None)
+
+
 def test_a_tick_of_an_unknown_definition_is_refused(ticks: TickStore) -> None:
     with pytest.raises(UnknownActivity):
         ticks.decide(AskedTick(str(uuid4()), Tick("scheduled", NINE), owner(), "w"), NINE)
@@ -262,5 +274,8 @@ def test_a_deleted_definition_and_a_shadow_version_alone_have_no_schedule(
     before = states.revision()
     [applied] = definitions.apply([shadow], "ada", shadow=True)
     assert applied.id in states.changes(before).unscheduled
+    soon = datetime.now(UTC) + MINUTE
+    [line] = TickEvidence(engine).lines(soon, soon, [shadow.name])
+    assert line.state == "disabled", "an audit would miss ticks that nobody brings"
     definitions.apply([shadow], "ada")
     assert applied.id in [item.activity_id for item in states.changes(before).scheduled]

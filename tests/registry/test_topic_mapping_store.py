@@ -3,9 +3,10 @@
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import Engine
 
 from taskfactory.definitions import TopicMapping, parse_mapping
-from taskfactory.registry import DefinitionStore, DuplicateNames, Refused
+from taskfactory.registry import DefinitionStore, DuplicateNames, Evidence, Refused
 from tests.registry.samples import definition
 
 
@@ -29,7 +30,9 @@ def test_a_changed_mapping_is_a_new_version_and_an_unchanged_one_is_none(
     assert (row.version, row.mapping) == (2, texts[-1])
 
 
-def test_listeners_are_told_what_changed_and_what_is_gone(definitions: DefinitionStore, topic: str) -> None:
+def test_listeners_are_told_what_changed_and_what_is_gone(
+    definitions: DefinitionStore, engine: Engine, topic: str
+) -> None:
     before = definitions.revision()
     definitions.apply([], "ann", [mapping(topic)])
     applied = definitions.changes(before)
@@ -37,7 +40,7 @@ def test_listeners_are_told_what_changed_and_what_is_gone(definitions: Definitio
     assert definitions.remove_mappings([topic, "unknown"], "ann") == [topic]
     removed = definitions.changes(applied.revision)
     assert (removed.mappings.in_force, removed.mappings.gone) == ([], [topic])
-    assert topic in {each.topic for each in definitions.in_force_at(applied.revision).mappings.in_force}
+    assert topic in {each.topic for each in Evidence(engine).changes(None, applied.revision).mappings.in_force}
     assert definitions.remove_mappings([topic], "ann") == []
 
 

@@ -17,6 +17,7 @@ from taskfactory.orchestrator.context.http import HttpFetcher, HttpLimits
 from taskfactory.orchestrator.context.http_cache import HttpCache
 from taskfactory.orchestrator.context.resolving import Resolver, SystemResolver
 from taskfactory.orchestrator.context.trouble import ContextTrouble
+from taskfactory.runtime.logs import configure_logs
 from tests.orchestrator.context.http_server import HttpServer, drips, http_server, says
 
 GET = HttpRequest("GET", "/customers/7", (), {}, None)
@@ -219,6 +220,29 @@ async def test_no_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv("ALL_PROXY", proxy.base_url)
         assert await fetch(connection(server.base_url)) == 1
     assert proxy.requests == []
+
+
+@pytest.mark.parametrize("secret", ["hünter2", "hunter2\nX-Evil: 1", "hunter2\x00"])
+async def test_a_secret_that_no_header_can_carry_is_said_without_it(tmp_path: Path, secret: str) -> None:
+    (tmp_path / "token").write_text(secret)
+    async with http_server(says(b"1")) as server:
+        to = connection(server.base_url, auth={"type": "bearer", "token": f"file:{tmp_path / 'token'}"})
+        found = await trouble(fetch(to))
+    assert (found.kind, found.retryable, server.requests) == ("Misconfigured", True, [])
+    assert "authorization" in found.message
+    assert not any(part in f"{found!r} {found.__cause__!r}" for part in ("hunter", "nter2", "ü", "xfc"))
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+async def test_no_line_of_the_log_tells_what_was_asked_for_or_answered(
+    capsys: pytest.CaptureFixture[str], level: str
+) -> None:
+    configure_logs("json", level)
+    request = GET._replace(path="/customers/ada", query=(("token", "hunter2"),), headers={"X-Token": "hunter3"})
+    async with http_server(says(b'"hunter4"', **{"X-Session": "hunter5"})) as server:
+        assert await fetch(connection(server.base_url), request) == "hunter4"
+    written = capsys.readouterr().err
+    assert not [word for word in ("ada", "hunter") if word in written], written
 
 
 async def test_what_a_server_sets_as_a_cookie_is_not_sent_with_the_next_request() -> None:

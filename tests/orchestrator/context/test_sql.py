@@ -197,6 +197,12 @@ async def test_more_bytes_than_allowed_are_an_error(connection: SqlConnection) -
     assert found.kind == "TooLarge"
 
 
+async def test_large_rows_are_not_read_by_the_hundred_before_they_count(connection: SqlConnection) -> None:
+    slow = "SELECT repeat('x', 10000) AS x, pg_sleep(0.1)::text FROM generate_series(1, 100)"
+    found = await refusal(connection, slow, timeout=3.0, max_bytes=1000)
+    assert found.kind == "TooLarge"
+
+
 async def test_two_columns_of_one_name_are_an_error(connection: SqlConnection) -> None:
     assert "called 'a'" in (await refusal(connection, "SELECT 1 AS a, 2 AS a")).message
 

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.scanner import Scanner
 
 from taskfactory.definitions.limits import DocumentLimits
 from taskfactory.definitions.paths import Path
@@ -53,6 +54,7 @@ def read_documents(text: str, limits: DocumentLimits = DocumentLimits()) -> Iter
     """
     count = 0
     yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner = _bounded_scanner(limits.depth)
     try:
         for node in yaml.compose_all(text):
             count += 1
@@ -78,6 +80,22 @@ def read_documents(text: str, limits: DocumentLimits = DocumentLimits()) -> Iter
 
 def _broken(place: Place, message: str) -> Document:
     return Document(None, {}, {}, [SourceError(place, (), message)])
+
+
+def _bounded_scanner(depth: int) -> type[Scanner]:
+    """A scanner that stops where brackets are nested so deeply that the document will be refused for it.
+
+    Each token costs it time for every bracket that is open, so a few kilobytes of them would keep it busy for seconds.
+    Up to twice as many levels as are allowed are left to the reader, whose error says where they are.
+    """
+
+    class BoundedScanner(Scanner):
+        def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:  # noqa: N803 -- the library's name
+            if len(self.flow_context) > 2 * depth:
+                raise RecursionError
+            super().fetch_flow_collection_start(TokenClass, to_push)
+
+    return BoundedScanner
 
 
 class _TooMuch(Exception):  # noqa: N818  it never leaves this module

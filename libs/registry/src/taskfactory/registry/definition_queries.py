@@ -48,10 +48,6 @@ class DefinitionQueries:
         """
         return in_transaction(self._engine, lambda connection: activations.changes(connection, since))
 
-    def in_force_at(self, revision: int) -> activations.DefinitionChanges:
-        """Everything that was in force at a revision, in the versions of then, as if all of it had changed."""
-        return in_transaction(self._engine, lambda connection: activations.changes(connection, None, revision))
-
     def version(self, definition_id: str, version: int) -> RegisteredDefinition:
         """One version, present or past.
 

@@ -15,6 +15,8 @@ CONNECTION_FACILITIES: Final = frozenset({"FAIL", "ERROR"})
 WATCHING: Final = "taskfactory.registry"
 """What of ours warns at each attempt to reach the database."""
 REPEAT_SECONDS: Final = 60.0
+TELLTALES: Final = ("httpx", "httpcore")
+"""Libraries that tell every request's URL and every answer's headers, where secrets may be: they may only warn."""
 
 
 class Reconnecting(logging.Filter):
@@ -84,3 +86,5 @@ def configure_logs(log_format: Literal["auto", "json", "console"], level: str) -
     handler.addFilter(Reconnecting())
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in TELLTALES:
+        logging.getLogger(name).setLevel(logging.WARNING)

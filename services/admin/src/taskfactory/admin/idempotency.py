@@ -94,8 +94,8 @@ class Answers:
 
 
 def _digest(request: Request, body: bytes) -> bytes:
-    parts = (request.method.encode(), request.url.path.encode(), request.url.query.encode(), body)
-    return _hashed(parts)
+    about = request.headers.get("if-match", "")  # which version is meant is part of what is asked for
+    return _hashed((*(part.encode() for part in (request.method, request.url.path, request.url.query, about)), body))
 
 
 def _hashed(parts: Iterable[bytes]) -> bytes:

@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 import httpx
 
 from taskfactory.definitions import HttpRequest
+from taskfactory.definitions.http_paths import header_text
 from taskfactory.envelope.json_text import MalformedJson, UnfitValue, check, parse
 from taskfactory.orchestrator.context.answers import ACCEPTED_ENCODING, read_answer
 from taskfactory.orchestrator.context.connections import BasicAuth, BearerAuth, HttpConnection
@@ -96,7 +97,7 @@ class HttpFetcher:
     async def _ask(
         self, name: str, connection: HttpConnection, request: HttpRequest, kept: CachedAnswer | None, max_bytes: int
     ) -> CachedAnswer:
-        headers = _headers(connection, request)
+        headers = _headers(name, connection, request)
         if kept is not None and kept.etag is not None:
             headers["If-None-Match"] = kept.etag
         addresses = await pinned_addresses(name, connection, self._resolver)
@@ -162,13 +163,16 @@ def _check_allowed(name: str, connection: HttpConnection, request: HttpRequest) 
         raise ContextTrouble("NotAllowed", message)
 
 
-def _headers(connection: HttpConnection, request: HttpRequest) -> dict[str, str]:
+def _headers(name: str, connection: HttpConnection, request: HttpRequest) -> dict[str, str]:
     """The author's headers, and over them what the connection and the client say."""
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers = {header.lower(): value for header, value in request.headers.items()}
     headers |= {
-        name.lower(): resolve(value) if is_reference(value) else value for name, value in connection.headers.items()
+        header.lower(): resolve(value) if is_reference(value) else value for header, value in connection.headers.items()
     }
     headers |= _authorization(connection)
+    if unfit := sorted(header for header, value in headers.items() if header_text(value) is None):
+        message = f"connection {name}: its {unfit[0]} holds what no header can carry; allowed is ASCII text in one line"
+        raise ContextTrouble("Misconfigured", message, retryable=True)
     if request.body is not None:
         headers["content-type"] = "application/json"
     default = connection.url.port is None

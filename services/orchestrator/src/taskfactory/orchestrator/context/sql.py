@@ -26,7 +26,7 @@ from taskfactory.orchestrator.context.sql_values import plain
 from taskfactory.orchestrator.context.trouble import ContextTrouble
 
 BATCH: Final = 100
-"""Rows that are read at once."""
+"""Rows that are read at once, at most; the first batch is one row, and each is about as large as all before it."""
 
 _SUPERUSER: Final = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
 _RETRYABLE_CLASSES: Final = ("08", "40", "53", "55", "57", "58")
@@ -132,7 +132,8 @@ async def _read(
         if twice := [column for column, count in Counter(columns).items() if count > 1]:
             message = f"connection {name}: found two columns called {twice[0][:60]!r}; name them apart with AS"
             raise ContextTrouble("Unreadable", message)
-        while batch := await cursor.fetchmany(min(BATCH, max_rows + 1 - len(rows))):
+        # Rows count when they are here: a hundred large ones at once would be in memory before anything is refused.
+        while batch := await cursor.fetchmany(min(BATCH, len(rows) + 1, max_rows + 1 - len(rows))):
             for values in batch:
                 row = {column: plain(value) for column, value in zip(columns, values, strict=True)}
                 rows.append(row)
