@@ -148,7 +148,7 @@ def test_a_fan_out_of_large_params_stays_within_temporals_limits(platform: Platf
 def test_params_are_measured_in_bytes_and_refused_before_temporal_does(platform: Platform) -> None:
     twice = 'params: {a: "${event.data.t}", b: "${event.data.t}"}'
     platform.apply(NOTE.replace('queue: "{queue}"}', f'queue: "{{queue}}", {twice}}}'))
-    platform.start("run")
+    platform.start("run", env={"TASKFACTORY_MAX_PARAMS_BYTES": "1000000"})  # of two bytes each
     platform.send([event(1, data={"t": "я" * 400_000})])
     eventually(lambda: run_states(platform) == ["failed"], "the run fails")
     (outcome,) = eventually(platform.outcomes, "and says why")

@@ -49,7 +49,8 @@ def masked_ends(connection: Connection, finished: Finished) -> Finished:
     An error may quote what a handler was given, so it is scrubbed before it is published. Results are not: they are
     the handlers' own, and subscribers need them as they are.
     """
-    run_ids = {end.run_id for end in (*finished.tasks, *finished.runs) if end.error is not None}
+    run_ids = {task.run_id for task in finished.tasks if task.error is not None}
+    run_ids |= {run.run_id for run in finished.runs if run.error is not None}
     hidden = scrubbers(connection, run_ids) if run_ids else {}
     if not hidden:
         return finished
