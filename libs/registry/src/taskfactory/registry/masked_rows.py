@@ -1,16 +1,18 @@
 """Rows of runs and tasks as they may be shown or published: scrubbed of the secrets of their runs' contexts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from taskfactory.definitions import Scrubber
 from taskfactory.registry.context_rows import scrubbers
 from taskfactory.registry.listing import RunRow, TaskRow
 from taskfactory.registry.run_context import scrubbed_failure
-from taskfactory.registry.run_model import Finished
+from taskfactory.registry.run_model import EndedRun, EndedTask, Finished
 
 SomeRun = TypeVar("SomeRun", bound=RunRow)
+SomeEnd = TypeVar("SomeEnd", EndedTask, EndedRun)
 
 
 def masked_runs(connection: Connection, rows: Sequence[SomeRun]) -> list[SomeRun]:
@@ -47,17 +49,20 @@ def masked_ends(connection: Connection, finished: Finished) -> Finished:
     An error may quote what a handler was given, so it is scrubbed before it is published. Results are not: they are
     the handlers' own, and subscribers need them as they are.
     """
-    run_ids = {end.run_id for end in (*finished.tasks, *finished.runs) if end.error is not None}
+    run_ids = {task.run_id for task in finished.tasks if task.error is not None}
+    run_ids |= {run.run_id for run in finished.runs if run.error is not None}
     hidden = scrubbers(connection, run_ids) if run_ids else {}
     if not hidden:
         return finished
-    tasks, runs = (
-        [
-            end.model_copy(update={"error": scrubbed_failure(hidden[end.run_id], end.error)})
-            if end.run_id in hidden
-            else end
-            for end in ends
-        ]
-        for ends in (finished.tasks, finished.runs)
+    return finished.model_copy(
+        update={"tasks": _masked_ends(finished.tasks, hidden), "runs": _masked_ends(finished.runs, hidden)}
     )
-    return finished.model_copy(update={"tasks": tasks, "runs": runs})
+
+
+def _masked_ends(ends: Sequence[SomeEnd], hidden: Mapping[str, Scrubber]) -> list[SomeEnd]:
+    return [
+        end.model_copy(update={"error": scrubbed_failure(hidden[end.run_id], end.error)})
+        if end.run_id in hidden
+        else end
+        for end in ends
+    ]
