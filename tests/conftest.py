@@ -58,12 +58,16 @@ class RunningStack:
             future.result(30)
         return name
 
-    def database(self) -> str:
-        """The URL of a new, empty database."""
+    def database(self, options: str = "") -> str:
+        """The URL of a new, empty database.
+
+        Args:
+            options: further ones of `CREATE DATABASE`.
+        """
         name = self.name("db").replace("-", "_")
         base, _, _ = self.endpoints.database_url.rpartition("/")
         with psycopg.connect(self.endpoints.database_url, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type,unused-ignore]
+            connection.execute(f'CREATE DATABASE "{name}" {options}')  # type: ignore[arg-type,unused-ignore]
         return f"{base}/{name}"
 
 

@@ -47,6 +47,19 @@ async def test_drafts_are_tried_with_verdict_tasks_and_params(api: httpx.AsyncCl
     assert found["other"]["mismatches"][0]["path"] == "type"
 
 
+async def test_secrets_of_the_context_are_masked_in_params(api: httpx.AsyncClient) -> None:
+    kind = f"order.{uuid4()}"
+    card = {"name": "card", "type": "event", "expression": "event.data.card", "secret": ["number"]}
+    outside = {"name": "crm", "type": "http", "connection": "crm", "path": "/customers", "secret": ["$"]}
+    params = {"card": "no ${context.card.number}", "token": "${context.crm.token}", "of": "${context.card.of}"}
+    draft = document("takes", kind, params=params) | {"context": [card, outside]}
+    given = {"context": {"crm": {"token": "hunter2"}}}
+    sent = event(kind, card={"number": "4111222233334444", "of": "ada"})
+    trial = await tried(api, event=sent, files=[file(draft)], only_files=True, **given)
+    (task,) = by_name(trial)["takes"]["tasks"]
+    assert task["params"] == {"card": "no ********", "token": "********", "of": "ada"}
+
+
 async def test_a_disabled_draft_is_tried_as_if_it_were_enabled(api: httpx.AsyncClient) -> None:
     kind = f"order.{uuid4()}"
     trial = await tried(api, event=event(kind), files=[file(document("off", kind, enabled=False))], only_files=True)

@@ -80,7 +80,7 @@ async def test_a_server_that_is_away_is_worth_another_try(odd_api: httpx.AsyncCl
 
 async def test_a_database_that_is_not_migrated_says_what_to_do(odd_api: httpx.AsyncClient) -> None:
     answer = await odd_api.get("/v1/odd/statement")
-    assert (code_of(answer), "taskfactory migrate" in answer.json()["detail"]) == ("unavailable", True)
+    assert (code_of(answer), "taskfactory migrate" in answer.json()["detail"]) == ("not-migrated", True)
 
 
 async def test_a_database_that_is_away_is_worth_another_try(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:

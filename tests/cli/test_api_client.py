@@ -28,7 +28,7 @@ def test_requests_carry_the_key_and_lists_are_read_to_their_end(fake_api: FakeAp
 
 def test_a_wrong_key_is_told_with_where_keys_come_from(taskfactory: Command) -> None:
     told = taskfactory("get", "definitions", status=1, TASKFACTORY_API_KEY="tf_other").stderr
-    assert "TASKFACTORY_API_KEY is the key that is sent" in told
+    assert "TASKFACTORY_API_KEY is what was sent" in told
 
 
 @pytest.mark.parametrize("trouble", [drop, Reply(503, None, {"Retry-After": "0"}), Reply(429), Reply(502)])
@@ -103,6 +103,12 @@ def test_what_is_no_answer_of_the_api_is_told_as_such() -> None:
     failure = problem_of(404, b"<html>nginx</html>", "The Admin API at http://x").failure
     assert str(failure) == "The Admin API at http://x answered 404 Not Found, which is no answer of our API."
     assert not isinstance(failure, NotFound)
+
+
+def test_where_the_api_names_a_route_a_command_names_a_command() -> None:
+    said = "There is no run 'x', or none any more; GET /v1/runs lists them."
+    body = json.dumps(problem(404, "not-found", said).value).encode()
+    assert str(problem_of(404, body, "").failure).endswith("none any more; `taskfactory runs list` lists them.")
 
 
 def test_each_error_of_the_input_is_a_line_with_its_place_and_parameters_are_options() -> None:

@@ -114,6 +114,7 @@ def test_a_database_that_was_not_migrated_is_told_by_name(stack: Stack) -> None:
     ended = Cli(stack).run("get", "runs", status=1)
     assert "lacks tables of this version." in ended.stderr
     assert "`taskfactory migrate`" in ended.stderr
+    assert "dev up" not in ended.stderr, "it is there"
 
 
 def test_apply_creates_then_updates_what_changed_only(cli: Cli, tmp_path: Path) -> None:

@@ -24,6 +24,28 @@ def test_a_change_is_based_on_what_was_read(fake_api: FakeApi, taskfactory: Comm
     assert taskfactory("resume", "orders").stdout == "orders was not paused\n"
 
 
+def test_programs_are_told_how_definitions_stand_after_a_change(fake_api: FakeApi, taskfactory: Command) -> None:
+    for name in ("orders", "refunds"):
+        fake_api.put(name, {})
+    told = json.loads(taskfactory("pause", "orders", "refunds", "-o", "json").stdout)
+    assert [(row["name"], row["state"]) for row in told] == [("orders", "paused"), ("refunds", "paused")]
+
+
+def test_programs_are_told_what_was_changed_before_one_was_refused(fake_api: FakeApi, taskfactory: Command) -> None:
+    for name in ("orders", "refunds"):
+        fake_api.put(name, {})
+    original = fake_api._set_state
+
+    def overtaken(*arguments: object) -> object:
+        if "refunds" in arguments:
+            fake_api.put("refunds", {"changed": True})
+        return original(*arguments)  # type: ignore[arg-type]
+
+    fake_api._set_state = overtaken  # type: ignore[method-assign,assignment]
+    ended = taskfactory("pause", "orders", "refunds", "-o", "json", status=4)
+    assert [row["name"] for row in json.loads(ended.stdout)] == ["orders"]
+
+
 def test_a_change_that_comes_second_is_a_conflict(fake_api: FakeApi, taskfactory: Command) -> None:
     fake_api.put("orders", {})
     original = fake_api._set_state

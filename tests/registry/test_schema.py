@@ -9,7 +9,9 @@ from sqlalchemy import Engine, text
 
 from taskfactory.definitions import ContextValue, RenderedRun, RunInput
 from taskfactory.registry import (
+    DefinitionStore,
     RunEnd,
+    RunReader,
     RunStore,
     SchemaMismatch,
     drop_expired,
@@ -19,10 +21,35 @@ from taskfactory.registry import (
     require_schema,
     schema,
 )
-from tests.registry.samples import one_task, owner, planned_task, run_input
+from tests.registry.samples import definition, one_task, owner, planned_task, run_input
 
 ACTIVITY = "0b7c2f0e-9a34-4b53-8c2e-111111111111"
 
+EARLIER_RELEASE = (
+    """
+    INSERT INTO activity_definitions (id, name, enabled, trigger_type, trigger_config, context_sources, task_templates,
+                                      dedupe_key_strategy, version, created_by, updated_by, paused, reason)
+    VALUES (:id, 'orders', true, 'event', '{}', '[]', '[]', 'event_id', 1, 'ann', 'ann', true, 'holiday')
+    """,
+    """
+    INSERT INTO activity_definition_versions (definition_id, version, spec, outcomes, digest, created_by)
+    VALUES (:id, 1, CAST(:spec AS json), '{}', :digest, 'ann')
+    """,
+    """
+    INSERT INTO activity_runs (run_id, activity_id, activity_name, version, generation, owner, state, dedupe_strategy,
+        dedupe_key, trigger, event_attributes, event_digest, event_source, event_id, event_type, task_count, started_at)
+    VALUES (:run, :id, 'orders', 1, 1, gen_random_uuid(), 'running', 'event_id', '/shop e-1',
+        '{"source": "/shop", "id": "e-1", "type": "order.placed", "topic": "orders", "partition": 0, "offset": 7}',
+        '{}', :digest, '/shop', 'e-1', 'order.placed', 1, now())
+    """,
+    """
+    INSERT INTO tasks (task_id, run_id, position, name, type, handler, queue, params, options, state, started_at,
+        scheduled_at)
+    VALUES (:run || '/reserve', :run, 0, 'reserve', 'activity', 'reserve_stock', 'warehouse', '{}', '{}', 'scheduled',
+        now(), now())
+    """,
+)
+"""What release 0.1 would have written: a definition that is paused, and a run under way."""
 TABLES = ("activity_runs", "tasks", "run_context")
 
 
@@ -135,6 +162,31 @@ def test_months_that_were_there_before_context_was_kept_get_their_part_of_it(fre
     run_started_at(fresh_engine, "e-1", datetime(2020, 2, 10, tzinfo=UTC), end=True)
     assert rows(fresh_engine, "run_context_y2020m02") == 1
     assert len(drop_expired(fresh_engine, timedelta(days=90), datetime.now(UTC))) == 3
+
+
+def test_what_an_earlier_release_wrote_is_there_after_migrating(fresh_engine: Engine) -> None:
+    config = schema._config()
+    spec = definition("orders").model_dump_json()
+    values = {"id": ACTIVITY, "spec": spec, "digest": b"\x00" * 16, "run": "run-1"}
+    with fresh_engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        for statement in EARLIER_RELEASE:
+            connection.execute(text(statement), values)
+    migrate(fresh_engine)
+
+    definitions = DefinitionStore(fresh_engine)
+    (row,) = definitions.list()
+    assert (row.name, row.id, row.version, row.state, row.reason) == ("orders", ACTIVITY, 1, "paused", "holiday")
+    assert [(line.version, line.created_by) for line in definitions.versions("orders")] == [(1, "ann")]
+    run = RunReader(fresh_engine).run("run-1")
+    assert run is not None
+    assert (run.activity_name, run.state, run.trigger.offset) == ("orders", "running", 7)
+    ended = RunStore(fresh_engine).finish([], [RunEnd(run_id="run-1", status="cancelled")])
+    assert (ended.tasks[0].status, ended.runs[0].status) == ("cancelled", "cancelled")
+    definitions.resume(["orders"], "bob", "back", expected={"orders": row.etag})
+    resumed = definitions.get("orders")
+    assert (resumed.version, resumed.state) == (1, "enabled")
 
 
 def test_every_index_of_a_parent_is_on_a_new_month(fresh_engine: Engine) -> None:

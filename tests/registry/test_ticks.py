@@ -21,6 +21,8 @@ from taskfactory.registry import (
     TickEvidence,
     TickStore,
     UnknownActivity,
+    migrate,
+    open_engine,
 )
 from tests.registry.samples import definition, owner
 
@@ -211,6 +213,32 @@ def test_the_newest_tick_is_known_and_old_ones_are_forgotten(minutely: Applied, 
         pass
     assert ticks.latest([minutely.id]) == {minutely.id: NINE + 10 * MINUTE}
     assert told(minutely.ask(5)) == ("skipped", "overlap"), "it was forgotten, and is decided about anew"
+
+
+def test_the_latest_ticks_are_told_with_those_by_hand_among_them(minutely: Applied, engine: Engine) -> None:
+    for minute in (0, 2, 1):
+        minutely.ask(minute)
+    by_hand = minutely.ask(kind="manual", minute=1, late=30)
+    evidence = TickEvidence(engine)
+    assert [row.tick for row in evidence.recent(minutely.id, 3)] == [
+        "tick:2026-11-03T09:02:00Z",
+        by_hand.row.tick,
+        "tick:2026-11-03T09:01:00Z",
+    ]
+    assert [row.tick for row in evidence.latest([minutely.id])] == ["tick:2026-11-03T09:02:00Z"]
+
+
+def test_the_latest_tick_is_found_where_the_database_sorts_by_a_language(stack: Any) -> None:
+    engine = open_engine(stack.database("LOCALE_PROVIDER icu ICU_LOCALE 'en-US' TEMPLATE template0"))
+    migrate(engine)
+    ticks = TickStore(engine)
+    minutely = Applied(ticks, DefinitionStore(engine))
+    minutely.apply()
+    minutely.ask(0)
+    minutely.ask(kind="manual", minute=3)
+    assert ticks.latest([minutely.id]) == {minutely.id: NINE}
+    assert [row.scheduled_for for row in TickEvidence(engine).latest([minutely.id])] == [NINE]
+    engine.dispose()
 
 
 def test_definitions_that_fire_by_schedule_are_told_with_how_they_stand(

@@ -14,8 +14,10 @@ from taskfactory.definitions import (
     PlannedTask,
     RegisteredDefinition,
     RenderFailed,
+    Scrubber,
     remote_sources,
-    render_tasks,
+    render_run,
+    secrets_of,
 )
 from taskfactory.intake.decisions import DecisionLimits
 from taskfactory.intake.explanation import Answered, explain_event
@@ -39,7 +41,8 @@ class Tried:
 
     answered: Answered
     tasks: Sequence[PlannedTask] = ()
-    """In the order of its plan; none when it would not start, and when they can't be worked out."""
+    """In the order of its plan, params without the context's secrets; none when it would not start, and when they can't
+    be worked out."""
     not_fetched: tuple[str, ...] = ()
     """Context sources outside whose values were not given; without them there are no tasks to show."""
     failure: RenderFailed | None = None
@@ -100,9 +103,11 @@ def _tried(answer: Answered, given: Mapping[str, Any]) -> Tried:
     if missing:
         return Tried(answer, not_fetched=missing)
     try:
-        return Tried(answer, render_tasks(definition, answer.run.event, given, run_id=answer.run.run_id))
+        run = render_run(definition, answer.run.event, given, run_id=answer.run.run_id)
     except RenderFailed as failed:
         return Tried(answer, failure=failed)
+    scrubber = Scrubber(secret for each in run.context for secret in secrets_of(each.value, each.secret))
+    return Tried(answer, [task.model_copy(update={"params": scrubber.scrub(task.params)}) for task in run.tasks])
 
 
 def _draft(draft: ActivityDefinition, known: RegisteredDefinition | None) -> RegisteredDefinition:

@@ -63,11 +63,17 @@ _PRESENT: Final = text("""
 _IS_WAITING: Final = text("""
     SELECT 1 FROM schedule_ticks WHERE activity_id = :activity_id AND tick = :tick AND decision = 'waiting' LIMIT 1
 """)
+# By the kind, not by a range of ids: most databases sort punctuation otherwise than ASCII. In all of them "tick:" comes
+# after "manual:", so that the index is read from its end.
 _LAST: Final = text(f"""
     SELECT t.* FROM unnest(CAST(:activity_ids AS uuid[])) a (id)
     CROSS JOIN LATERAL (
-        SELECT {COLUMNS} FROM schedule_ticks WHERE activity_id = a.id AND tick >= 'tick:' AND tick < 'tick;'
+        SELECT {COLUMNS} FROM schedule_ticks WHERE activity_id = a.id AND kind <> 'manual'
         ORDER BY tick DESC LIMIT :limit) t
+""")  # noqa: S608 -- built from this module's constants
+_BY_HAND: Final = text(f"""
+    SELECT {COLUMNS} FROM schedule_ticks WHERE activity_id = :activity_id AND kind = 'manual'
+    ORDER BY asked_at DESC LIMIT :limit
 """)  # noqa: S608 -- built from this module's constants
 
 
@@ -158,6 +164,15 @@ class TickEvidence:
         """Decisions about the latest ticks of each activity's schedule, the latest first; at most `limit` of each."""
         asked = {"activity_ids": list(map(UUID, activity_ids)), "limit": limit}
         return [tick_row(row) for row in self._rows(_LAST, asked)]
+
+    def recent(self, activity_id: str, limit: int) -> list[TickRow]:
+        """Decisions about an activity's latest ticks, those that were triggered by hand among them; the latest first.
+
+        One by hand stands where it was asked for, the others at their nominal times.
+        """
+        asked = {"activity_id": UUID(activity_id), "limit": limit}
+        rows = [*self.latest([activity_id], limit), *(tick_row(row) for row in self._rows(_BY_HAND, asked))]
+        return sorted(rows, key=lambda row: row.scheduled_for or row.asked_at, reverse=True)[:limit]
 
     def is_waiting(self, activity_id: str, tick: Tick) -> bool:
         """Whether a tick was decided about, and waits for runs before it."""

@@ -24,7 +24,7 @@ _LATEST: Final = text("""
     SELECT a.id, t.scheduled_for FROM unnest(CAST(:activity_ids AS uuid[])) a (id)
     CROSS JOIN LATERAL (
         SELECT scheduled_for FROM schedule_ticks
-        WHERE activity_id = a.id AND kind = 'scheduled' AND tick >= 'tick:' AND tick < 'tick;'
+        WHERE activity_id = a.id AND kind = 'scheduled'
         ORDER BY tick DESC LIMIT 1) t
 """)
 _ENDED: Final = text("""

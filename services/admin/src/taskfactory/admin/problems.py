@@ -41,6 +41,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "precondition-required": Kind(428, "A change must say which version it is about"),
     "internal": Kind(500, "Something broke inside"),
     "unavailable": Kind(503, "A server that this leans on is away"),
+    "not-migrated": Kind(503, "The database is not ready for this version"),
 }
 
 

@@ -55,7 +55,7 @@ class ScheduleSummary(BaseModel):
     updated_by: str
     trigger: dict[str, Any] = Field(description="As in the definition, defaults written out.", examples=[_TRIGGER])
     next_tick: datetime | None = Field(description="By the calendar; null unless it is enabled, and after its end.")
-    last_tick: TickModel | None = Field(description="The latest tick that was decided about.")
+    last_tick: TickModel | None = Field(description="The latest that was decided about, by hand not counted.")
 
     @classmethod
     def of(
@@ -75,7 +75,9 @@ class ScheduleModel(BaseModel):
     """A schedule and what became of its latest ticks."""
 
     schedule: ScheduleSummary
-    recent: list[TickModel] = Field(description="The latest ticks that were decided about, the latest first.")
+    recent: list[TickModel] = Field(
+        description="The latest ticks that were decided about, those by hand too; the latest first."
+    )
 
 
 class UpcomingModel(BaseModel):

@@ -85,7 +85,8 @@ def _http(error: HTTPException) -> Problem:
 
 def _database(error: DBAPIError) -> Problem | None:
     if isinstance(error.orig, _NOT_MIGRATED):
-        return away("The database lacks tables of this version.", "`taskfactory migrate` makes them.")
+        detail = "The database lacks tables of this version. Run `taskfactory migrate` first."
+        return Problem("not-migrated", detail, headers=RETRY_AFTER)
     if error.connection_invalidated or isinstance(error.orig, postgres.OperationalError):
         return away("PostgreSQL does not answer.", "if it stays so, see whether it runs and can be reached.")
     return None

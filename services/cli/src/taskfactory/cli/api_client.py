@@ -38,6 +38,8 @@ PAGE: Final = 500
 """Items of one page at most, as the API allows."""
 ATTEMPTS: Final = 4
 TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
+UNAVAILABLE: Final = "unavailable"
+"""The API's code for a server of its own that is away."""
 SOON: Final = 5
 """Seconds; a server that asks for more patience is told to the user instead."""
 
@@ -147,7 +149,7 @@ class Api:
         return Answer(answer.status_code, value, answer.headers.get("ETag"))
 
     def _failure(self, problem: Problem) -> CommandFailed:
-        if problem.status == HTTPStatus.SERVICE_UNAVAILABLE and not self._remote:
+        if problem.code == UNAVAILABLE and not self._remote:
             # The servers are those of this process's own settings.
             return OperationFailed(
                 problem.detail, reaching("TASKFACTORY_DATABASE_URL", " and `taskfactory config admin`")

@@ -11,7 +11,15 @@ from taskfactory.cli.errors import BadInput, CommandFailed, Conflict, NotFound, 
 WRONG_INPUT: Final = frozenset({400, 405, 413, 415, 422, 428})
 CONFLICTS: Final = frozenset({409, 412})
 QUERY: Final = "query."
-KEY_HINT: Final = "TASKFACTORY_API_KEY is the key that is sent; `taskfactory keys create` makes one."
+LISTS: Final = {
+    "GET /v1/dead-letters": "`taskfactory dlq list`",
+    "GET /v1/definitions": "`taskfactory get definitions`",
+    "GET /v1/runs": "`taskfactory runs list`",
+    "GET /v1/schedules": "`taskfactory schedules list`",
+    "GET /v1/tasks": "`taskfactory tasks list`",
+}
+"""Where the API sends people, and what they would call here."""
+KEY_HINT: Final = "TASKFACTORY_API_KEY is what was sent."
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,10 @@ def problem_of(status: int, content: bytes, where: str) -> Problem:
         phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
         return Problem(status, "", f"{where} answered {f'{status} {phrase}'.strip()}, which is no answer of our API.")
     errors = tuple(_line(item) for item in said.get("errors") or ())
-    detail = said.get("detail") or said.get("title") or str(status)
-    return Problem(status, said["type"].rpartition(":")[2], str(detail), errors)
+    detail = str(said.get("detail") or said.get("title") or status)
+    for route, command in LISTS.items():
+        detail = detail.replace(f"{route} lists", f"{command} lists")
+    return Problem(status, said["type"].rpartition(":")[2], detail, errors)
 
 
 def _line(error: Mapping[str, Any]) -> str:

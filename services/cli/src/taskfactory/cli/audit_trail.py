@@ -43,9 +43,12 @@ def trail(  # noqa: PLR0913 -- one parameter per option
 
 
 def trail_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Lines as people read them."""
+    """Lines as people read them.
+
+    What happens in Temporal or Kafka has two lines: one before it is asked for, one with what came of it.
+    """
     return Table(
-        ("AT", "ACTOR", "ACTION", "RESOURCE", "NAME", "BECAUSE"),
+        ("AT", "ACTOR", "ACTION", "RESOURCE", "NAME", "RESULT", "BECAUSE"),
         [
             (
                 moment(row["at"]),
@@ -53,8 +56,15 @@ def trail_table(rows: Sequence[Mapping[str, Any]]) -> Table:
                 row["action"],
                 row["resource"],
                 text(row["name"]),
+                _result(row["detail"].get("result")),
                 text(row["reason"]),
             )
             for row in rows
         ],
     )
+
+
+def _result(told: Any) -> str:
+    if isinstance(told, Mapping):  # numbers by what came of each
+        return ", ".join(f"{number} {came_to.replace('_', ' ')}" for came_to, number in told.items()) or "-"
+    return text(told)

@@ -115,8 +115,8 @@ def describe_task(task_id: str, output: Output) -> None:
     ]
     sections = [
         Section(f"task {task_id}", aligned(facts)),
-        Section("params", yaml_text(found.get("params")).splitlines()),
-        Section("result", yaml_text(found.get("result")).splitlines()),
+        Section("params", _value(found.get("params"))),
+        Section("result", _value(found.get("result"))),
     ]
     _print(sections, found, output)
 
@@ -150,6 +150,11 @@ def aligned(facts: Sequence[tuple[str, str]]) -> list[str]:
     """Names and values below one another; what says nothing is left out."""
     width = max(len(name) for name, _ in facts)
     return [f"{name:{width}}  {value}" for name, value in facts if value != "-"]
+
+
+def _value(value: Any) -> list[str]:
+    # YAML ends a value that is no list or mapping with a line of its own.
+    return ["none"] if value is None else yaml_text(value).removesuffix("\n...\n").splitlines()
 
 
 def _next(api: Api, name: str) -> Any:

@@ -7,8 +7,9 @@ from taskfactory.cli.cells import moment, text
 from taskfactory.cli.output import Table
 
 Row = Mapping[str, Any]
-WHEN: Final = ("cron", "every", "calendar", "timezone", "start", "end", "jitter", "overlap")
+WHEN: Final = ("cron", "every", "calendars", "exclude", "timezone", "start", "end", "jitter", "overlap")
 """What of a trigger is shown beside its name, in this order."""
+ANY: Final = "*"
 COUNTED: Final = ("started", "waiting", "pending", "missing")
 """Columns of an audit that are always there; reasons of skips follow."""
 
@@ -90,7 +91,7 @@ def schedule_facts(row: Row) -> list[tuple[str, str]]:
     trigger = row["trigger"]
     return [
         ("state", row["state"]),
-        *((name, text(trigger.get(name))) for name in WHEN),
+        *((name, _times(trigger.get(name))) for name in WHEN),
         ("misfire", _misfire(trigger.get("misfire"))),
         ("next tick", moment(row["next_tick"])),
         ("version", str(row["version"])),
@@ -102,6 +103,22 @@ def schedule_facts(row: Row) -> list[tuple[str, str]]:
 def came_to(tick: Row) -> str:
     """`started`, or `skipped: overlap`."""
     return f"{tick['decision']}: {tick['reason']}" if tick["reason"] else str(tick["decision"])
+
+
+def _times(value: Any) -> str:
+    """A part of a trigger, near to how its author wrote it: `15m (offset 5m)`, `hour 3, day_of_week MON`."""
+    if not isinstance(value, list):
+        return text(value)
+    return "; ".join(map(_entry, value)) or "-"
+
+
+def _entry(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return text(value)
+    if "interval" in value:
+        offset = value.get("offset")
+        return f"{value['interval']} (offset {offset})" if offset else str(value["interval"])
+    return ", ".join(f"{name} {part}" for name, part in value.items() if part not in (None, ANY)) or "every second"
 
 
 def _misfire(misfire: Row | None) -> str:

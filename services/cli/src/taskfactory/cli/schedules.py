@@ -25,6 +25,11 @@ from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.schedule_tables import backfill_table, next_table, schedules_table
 
 WAITS: Final = "it waits for the runs before it; `taskfactory schedules show` says when it fired"
+SKIPPED: Final = {
+    "overlap": "--ignore-overlap starts it beside open runs",
+    "disabled": "`taskfactory enable` it first",
+}
+"""What helps against a reason of a skip, where something does."""
 PENDING: Final = "nobody has decided about it yet: is the orchestrator running?"
 
 app = typer.Typer(
@@ -107,7 +112,7 @@ def trigger(
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Fire a schedule now, also one that is paused. Exit status 4 when its overlap policy skipped the tick."""
+    """Fire a schedule now, also one that is paused. Exit status 4 when the tick was skipped."""
     body = {"reason": because, "respect_overlap": not ignore_overlap}
     with admin_api() as api:
         # Not the request's own key alone: whoever repeats the command by hand means this one.
@@ -174,7 +179,8 @@ def _triggered(done: Mapping[str, Any]) -> str:
         case "started":
             return f"started {done['run_id']}"
         case "skipped":
-            return f"skipped: {done['reason']}; --ignore-overlap starts it beside open runs"
+            advice = SKIPPED.get(done["reason"])
+            return f"skipped: {done['reason']}{f'; {advice}' if advice else ''}"
         case "waiting":
             return WAITS
         case _:

@@ -102,9 +102,10 @@ def get_schedule(services: Using, name: str, response: Response) -> ScheduleMode
     row, trigger = _schedule(services, name)
     if row.etag is not None:
         response.headers["ETag"] = quoted(row.etag)
-    recent = TickEvidence(services.engine).latest([row.id], RECENT)
-    summary = ScheduleSummary.of(row, trigger, _next(row, trigger, datetime.now(UTC)), recent[0] if recent else None)
-    return ScheduleModel(schedule=summary, recent=list(map(TickModel.of, recent)))
+    evidence = TickEvidence(services.engine)
+    last = next(iter(evidence.latest([row.id])), None)
+    summary = ScheduleSummary.of(row, trigger, _next(row, trigger, datetime.now(UTC)), last)
+    return ScheduleModel(schedule=summary, recent=list(map(TickModel.of, evidence.recent(row.id, RECENT))))
 
 
 @router.get("/{name}/next", roles=VIEWER)
