@@ -58,7 +58,7 @@ class Answers:
             raise Problem("invalid", "The key can't be used.", [InputError(f"header.{IDEMPOTENCY_KEY}", message)])
         digest = _digest(request, await request.body())
         try:
-            found = await run_in_threadpool(self._keys.claim, principal.actor, key, digest)
+            found = await run_in_threadpool(self._keys.claim, principal.holder, key, digest)
         except InProgress:
             detail = f"A request with {IDEMPOTENCY_KEY} {key} is being answered; ask again for its answer."
             raise Problem("in-progress", detail, headers={"Retry-After": "1"}) from None
