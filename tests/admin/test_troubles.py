@@ -81,6 +81,18 @@ async def test_a_server_that_is_away_is_worth_another_try(odd_api: httpx.AsyncCl
 async def test_a_database_that_is_not_migrated_says_what_to_do(odd_api: httpx.AsyncClient) -> None:
     answer = await odd_api.get("/v1/odd/statement")
     assert (code_of(answer), "taskfactory migrate" in answer.json()["detail"]) == ("not-migrated", True)
+    assert "retry-after" not in answer.headers  # nothing gets better by waiting
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [("limit=501", "found 501; allowed is at most 500"), ("limit=-3", "found -3; allowed is at least 1")],
+)
+async def test_a_number_out_of_its_range_is_told_with_what_was_found(
+    odd_api: httpx.AsyncClient, query: str, told: str
+) -> None:
+    answer = await odd_api.get(f"/v1/runs?{query}")
+    assert answer.json()["errors"] == [{"path": "query.limit", "message": told}]
 
 
 async def test_a_database_that_is_away_is_worth_another_try(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,12 @@ def test_a_server_that_wants_much_patience_is_told_at_once(fake_api: FakeApi, ta
     assert len(fake_api.requests) == 1
 
 
+def test_a_database_that_is_not_migrated_is_told_at_once(fake_api: FakeApi, taskfactory: Command) -> None:
+    fake_api.faults.append(problem(503, "not-migrated", "Run `taskfactory migrate` first."))
+    assert taskfactory("get", "definitions", status=1).stderr == "Run `taskfactory migrate` first.\n"
+    assert len(fake_api.requests) == 1
+
+
 def test_a_delete_is_sent_once_for_its_second_arrival_would_find_nothing(
     fake_api: FakeApi, taskfactory: Command
 ) -> None:

@@ -12,14 +12,21 @@ EXAMPLE_DOCUMENT = {
     "apiVersion": "taskfactory/v1",
     "kind": "ActivityDefinition",
     "name": "low-stock",
-    "trigger": {"type": "event", "match": {"type": ["com.shop.stock.low"]}},
+    "trigger": {
+        "type": "event",
+        "match": {"type": ["com.shop.stock.counted"], "data": {"on_hand": [{"numeric": [">=", 0, "<", 5]}]}},
+    },
     "tasks": [
         {
-            "name": "order",
+            "name": "reorder",
             "type": "activity",
-            "handler": "order_more",
-            "queue": "purchasing",
-            "params": {"sku": "${event.data.sku}"},
+            "handler": "reorder",
+            "queue": "warehouse",
+            "params": {
+                "sku": "${event.data.sku}",
+                "count_id": "${event.data.count_id}",
+                "quantity": "${50 - event.data.on_hand}",
+            },
         }
     ],
 }

@@ -20,9 +20,20 @@ EXAMPLE_TEXT = """\
 apiVersion: taskfactory/v1
 kind: ActivityDefinition
 name: low-stock
-trigger: {type: event, match: {type: [com.shop.stock.low]}}
+trigger:
+  type: event
+  match:
+    type: [com.shop.stock.counted]
+    data: {on_hand: [{numeric: [">=", 0, "<", 5]}]}
 tasks:
-  - {name: order, type: activity, handler: order_more, queue: purchasing, params: {sku: "${event.data.sku}"}}
+  - name: reorder
+    type: activity
+    handler: reorder
+    queue: warehouse
+    params:
+      sku: ${event.data.sku}
+      count_id: ${event.data.count_id}
+      quantity: ${50 - event.data.on_hand}
 """
 
 

@@ -10,11 +10,13 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
 
+from taskfactory.admin.examples import EXCHANGES, Exchange, problem
 from taskfactory.admin.idempotency import IDEMPOTENCY_KEY
-from taskfactory.admin.problems import KINDS, MEDIA_TYPE, URN, ErrorModel, ProblemModel
+from taskfactory.admin.problems import KINDS, MEDIA_TYPE, ErrorModel, ProblemModel
 from taskfactory.admin.roles import EVERY_ROLE, Role, callers
 from taskfactory.admin.routing import ROLES, ApiRouter
 
+JSON: Final = "application/json"
 OF_EVERY_REQUEST: Final = (400, 401, 403, 404, 422, 500, 503)
 OF_BODIES: Final = (413, 415)
 OF_POSTS: Final = (409,)
@@ -67,13 +69,13 @@ def document(app: FastAPI) -> dict[str, Any]:
     schemas["ErrorModel"] = ErrorModel.model_json_schema(ref_template=reference)
     components["securitySchemes"] = _SCHEMES
     described["security"] = [{name: []} for name in _SCHEMES]
-    for operations in described["paths"].values():
+    for path, operations in described["paths"].items():
         for method, operation in operations.items():
-            _complete(method, operation)
+            _complete(method, path, operation)
     return described
 
 
-def _complete(method: str, operation: dict[str, Any]) -> None:
+def _complete(method: str, path: str, operation: dict[str, Any]) -> None:
     named = callers([Role(name) for name in operation[ROLES]])
     operation[ROLES] = sorted(named)
     may = "Roles: " + ", ".join(f"`{role}`" for role in sorted(named)) + "."
@@ -81,8 +83,20 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     if method == "post":
         operation.setdefault("parameters", []).append(_KEY_PARAMETER)
     responses = operation["responses"]
+    _show(operation, EXCHANGES.get(f"{method.upper()} {path}"))
     for status in sorted(_statuses(method, operation)):
-        responses[str(status)] = _problem_response(status)
+        example = problem(status, path, with_body="requestBody" in operation)
+        responses[str(status)] = _problem_response(status, example)
+
+
+def _show(operation: dict[str, Any], exchange: Exchange | None) -> None:
+    """Put an operation's whole bodies beside their schemas."""
+    if exchange is None:
+        return
+    if exchange.request is not None:
+        operation["requestBody"]["content"][JSON]["example"] = exchange.request
+    for status, answer in exchange.answers.items():
+        operation["responses"][str(status)]["content"][JSON]["example"] = answer
 
 
 def _statuses(method: str, operation: dict[str, Any]) -> Iterable[int]:
@@ -96,17 +110,8 @@ def _statuses(method: str, operation: dict[str, Any]) -> Iterable[int]:
     return found
 
 
-def _problem_response(status: int) -> dict[str, Any]:
-    codes = [code for code, kind in KINDS.items() if kind.status == status]
-    example = {
-        "type": URN + codes[0],
-        "title": KINDS[codes[0]].title,
-        "status": status,
-        "detail": "What was found, what is allowed, what to do next.",
-        "instance": "/v1/…",
-        "request_id": "5b3a0c3f8a0f4a0f9a4de0a7b2d0c1e2",
-    }
+def _problem_response(status: int, example: dict[str, Any]) -> dict[str, Any]:
     return {
-        "description": "; ".join(KINDS[code].title for code in codes),
+        "description": "; ".join(kind.title for kind in KINDS.values() if kind.status == status),
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}},
     }

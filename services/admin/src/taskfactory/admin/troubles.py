@@ -1,6 +1,6 @@
 """What the libraries raise, as problems: the one place that knows which of their errors means which answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -36,6 +36,14 @@ _NOT_MIGRATED: Final = (postgres.UndefinedTable, postgres.UndefinedColumn, postg
 _HTTP: Final = {400: "malformed", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 _SAID: Final = {"extra_forbidden": "unknown field; GET /openapi.json lists those that are known"}
 """Sentences for those of Pydantic's that leave out what is allowed."""
+_BOUNDS: Final = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+"""Pydantic's sentences about ranges leave out what was found; here are our words, and where it keeps the bound."""
+_SHOWN_DIGITS: Final = 40
 _TEMPORAL_AWAY: Final = frozenset(
     {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED}
 )
@@ -62,9 +70,17 @@ def _request(error: RequestValidationError) -> Problem:
         if each["type"] == "json_invalid":
             where = each["loc"][-1]
             return Problem("malformed", f"The body is no JSON: {each['ctx']['error']} at character {where}.")
-    errors = [InputError(_path(each["loc"]), _SAID.get(each["type"], each["msg"])) for each in found]
+    errors = [InputError(_path(each["loc"]), _said(each)) for each in found]
     errors = [replace(each, message=each.message.removeprefix("Value error, ")) for each in errors]
     return Problem("invalid", f"{len(errors)} thing(s) in the request can't be used; `errors` names each.", errors)
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    kind = error["type"]
+    if kind in _BOUNDS:
+        words, bound = _BOUNDS[kind]
+        return f"found {str(error['input'])[:_SHOWN_DIGITS]}; allowed is {words} {error['ctx'][bound]}"
+    return _SAID.get(kind, str(error["msg"]))
 
 
 def _path(place: tuple[Any, ...]) -> str:
@@ -86,7 +102,7 @@ def _http(error: HTTPException) -> Problem:
 def _database(error: DBAPIError) -> Problem | None:
     if isinstance(error.orig, _NOT_MIGRATED):
         detail = "The database lacks tables of this version. Run `taskfactory migrate` first."
-        return Problem("not-migrated", detail, headers=RETRY_AFTER)
+        return Problem("not-migrated", detail)  # no Retry-After: waiting does not help
     if error.connection_invalidated or isinstance(error.orig, postgres.OperationalError):
         return away("PostgreSQL does not answer.", "if it stays so, see whether it runs and can be reached.")
     return None

@@ -40,6 +40,8 @@ ATTEMPTS: Final = 4
 TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
 UNAVAILABLE: Final = "unavailable"
 """The API's code for a server of its own that is away."""
+NOT_MIGRATED: Final = "not-migrated"
+"""Its code for a database that somebody has to do something about: the next answer would be the same."""
 SOON: Final = 5
 """Seconds; a server that asks for more patience is told to the user instead."""
 
@@ -206,8 +208,14 @@ def _in_process() -> AbstractAsyncContextManager[httpx.AsyncClient]:
 def _not_now(answer: httpx.Response) -> bool:
     """Whether the server asks for a little patience; also while the same request, sent before, is being answered."""
     after = answer.headers.get("Retry-After")
+    if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE and _code(answer) == NOT_MIGRATED:
+        return False
     asks = answer.status_code in TRY_AGAIN or (answer.status_code == HTTPStatus.CONFLICT and after is not None)
     return asks and (after is None or not after.isdecimal() or int(after) <= SOON)
+
+
+def _code(answer: httpx.Response) -> str:
+    return problem_of(answer.status_code, answer.content, "").code
 
 
 def _last_word(state: RetryCallState) -> Any:

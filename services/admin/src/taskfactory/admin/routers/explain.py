@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Self
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from taskfactory.admin.ascii_json import ascii_json
 from taskfactory.admin.documents import EXAMPLE_TEXT, File, read_files
+from taskfactory.admin.examples.shop import STOCK_EVENT as EVENT
 from taskfactory.admin.explanation_shapes import Explanation, Trial, trial
 from taskfactory.admin.operating import history_of
 from taskfactory.admin.problems import InputError, Problem
@@ -38,13 +39,6 @@ from taskfactory.registry import Evidence
 
 router = ApiRouter(prefix="/v1", tag="explain")
 
-EVENT: Final[dict[str, Any]] = {
-    "specversion": "1.0",
-    "id": "evt-1",
-    "source": "/shop",
-    "type": "com.shop.stock.low",
-    "data": {"sku": "lamp-red"},
-}
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 """What Kafka allows; with another name its client says that the broker is no help."""
 Partition = Annotated[int, Field(ge=0, le=2**31 - 1)]

@@ -61,7 +61,7 @@ class NewKey(BaseModel):
     @classmethod
     def _is_a_duration(cls, given: str | None) -> str | None:
         if given is not None and not 0 < parse_duration(given) <= TEN_YEARS:
-            raise ValueError("allowed is more than nothing and at most 3650d")
+            raise ValueError(f"found {given}; allowed is more than nothing and at most 3650d")
         return given
 
     def expires_at(self, now: datetime) -> datetime | None:

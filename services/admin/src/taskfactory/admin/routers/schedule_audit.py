@@ -44,7 +44,8 @@ async def audit_schedules(
     until = min(until or now, now)
     after = after or until - ONE_DAY
     if not timedelta(0) <= until - after <= LONGEST_AUDIT:
-        message = f"found {after} to {until}; allowed are up to {LONGEST_AUDIT.days} days in the past"
+        found = f"found {after.isoformat()} to {until.isoformat()}, which is now at the latest"
+        message = f"{found}; allowed are up to {LONGEST_AUDIT.days} days that end after they begin"
         raise Problem("invalid", "The range can't be audited.", [InputError("query.from", message)])
     try:
         for name in definition or ():
