@@ -211,3 +211,14 @@ def test_the_document_names_the_roles_of_every_route(engine: Engine, environment
     assert all(operation["x-roles"] for operation in operations)
     assert all("401" in operation["responses"] and "403" in operation["responses"] for operation in operations)
     assert json.dumps(found).count("HTTPValidationError") == 0
+
+
+def test_no_path_hides_a_thing_that_is_named_like_it() -> None:
+    hidden = [
+        (method, one.path, other.path)
+        for method, one in ROUTES
+        for other_method, other in ROUTES
+        if method == other_method and one is not other
+        if other.path_regex.match(re.sub(r"\{[^}]*\}", "x", one.path))
+    ]
+    assert hidden == []

@@ -2,15 +2,21 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import Engine, text
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message
 
+from taskfactory.admin.idempotency import Answers
+from taskfactory.admin.roles import EVERY_ROLE, Principal
 from taskfactory.registry import Claim, IdempotencyKeys, InProgress, KeyReused, StoredAnswer
 from tests.admin.samples import document, file
+from tests.e2e.platform import eventually
 
 
 @pytest.fixture
@@ -121,6 +127,33 @@ def test_a_request_that_nobody_is_going_to_answer_may_be_tried_again(engine: Eng
     at_once.answer(dead, StoredAnswer(200, {}, b"too late"))  # its claim was taken over
     at_once.answer(second, StoredAnswer(201, {"etag": '"1"'}, b"done"))
     assert at_once.claim("ann", key, b"content") == StoredAnswer(201, {"etag": '"1"'}, b"done")
+
+
+async def test_a_request_keeps_its_claim_for_as_long_as_it_is_being_answered(engine: Engine, key: str) -> None:
+    keys, done = IdempotencyKeys(engine, lease=timedelta(milliseconds=500)), asyncio.Event()
+
+    async def endpoint(_: Request) -> Response:
+        await done.wait()
+        return Response(b"{}")
+
+    async def body() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    def claimed_at() -> datetime | None:
+        with engine.connect() as connection:
+            found = connection.execute(text("SELECT claimed_at FROM idempotency_keys WHERE key = :key"), {"key": key})
+            moment: datetime | None = found.scalar()
+        return moment
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/x", "query_string": b"", "headers": [], "server": ("x", 1)}
+    caller = Principal("local:ann", EVERY_ROLE)
+    answering = asyncio.create_task(Answers(keys).once(Request(scope, body), caller, key, endpoint))
+    first = await asyncio.to_thread(eventually, claimed_at, "the claim")
+    await asyncio.to_thread(eventually, lambda: (claimed_at() or first) > first + 2 * keys.lease, "two leases", 20)
+    done.set()
+    assert (await answering).status_code == 200
+    again = await Answers(keys).once(Request(scope, body), caller, key, endpoint)
+    assert again.headers["idempotency-replayed"] == "true"
 
 
 def test_everybody_has_keys_of_their_own(engine: Engine, key: str) -> None:

@@ -1,6 +1,7 @@
 """API keys: shown once, kept as a digest, ended at once."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -73,6 +74,47 @@ async def test_nobody_gives_roles_that_they_have_not(app: FastAPI, keys: ApiKeys
         for roles, status in ((["author"], 403), (["operator", "assignee"], 403), (["operator", "viewer"], 201)):
             answer = await client.post("/v1/keys", json={"name": f"{name}-{roles[-1]}", "roles": roles})
             assert answer.status_code == status, answer.text
+
+
+async def test_a_key_does_not_outlive_the_credentials_that_made_it(app: FastAPI, keys: ApiKeys, name: str) -> None:
+    ends = datetime.now(UTC) + timedelta(hours=2)
+    (operator,) = keys.issue([WantedKey(name, frozenset({"operator"}), ends)], "tester")
+    async with client_of(app, operator.token) as client:
+        for expires_in in (None, "3h"):
+            body = {"name": f"{name}-2", "roles": ["viewer"], "expires_in": expires_in}
+            refused = await client.post("/v1/keys", json=body)
+            assert refused.status_code == 422, refused.text
+            (error,) = refused.json()["errors"]
+            assert (error["path"], ends.isoformat() in error["message"]) == ("body.expires_in", True)
+        made = await client.post("/v1/keys", json={"name": f"{name}-2", "roles": ["viewer"], "expires_in": "1h"})
+    assert made.status_code == 201, made.text
+
+
+def test_an_expired_key_leaves_its_name_to_another(keys: ApiKeys, name: str) -> None:
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    (old,) = keys.issue([WantedKey(name, frozenset({"viewer"}), past)], "tester")
+    (new,) = keys.issue([WantedKey(name, frozenset({"viewer"}))], "tester")
+    found = {token: keys.find(token) for token in (old.token, new.token)}
+    in_force = [each.key.id for each in found.values() if each and each.key.revoked_at is None and not each.expired]
+    assert in_force == [new.key.id]
+    with pytest.raises(NameTaken):
+        keys.issue([WantedKey(name, frozenset({"viewer"}))], "tester")
+
+
+async def test_a_new_key_does_not_get_the_answers_of_an_older_one_of_its_name(
+    app: FastAPI, keys: ApiKeys, name: str
+) -> None:
+    body, headers = {"name": f"{name}-2", "roles": ["viewer"]}, {"Idempotency-Key": name}
+    (old,) = keys.issue([WantedKey(name, frozenset({"operator"}))], "tester")
+    async with client_of(app, old.token) as client:
+        assert (await client.post("/v1/keys", json=body, headers=headers)).status_code == 201
+    keys.revoke([old.key.id], "tester")
+    (new,) = keys.issue([WantedKey(name, frozenset({"operator"}))], "tester")
+    async with client_of(app, new.token) as client:
+        answer = await client.post("/v1/keys", json=body, headers=headers)
+    assert (answer.status_code, "idempotency-replayed" in answer.headers) == (409, False), (
+        "it is another caller's answer"
+    )
 
 
 @pytest.mark.parametrize(

@@ -179,3 +179,9 @@ async def test_a_misspelt_parameter_or_field_is_not_passed_over(odd_api: httpx.A
     assert (code_of(none_known), none_known.json()["errors"][0]["path"]) == ("invalid", "query.verbose")
     body = await odd_api.post("/v1/apply", json={"files": [{"origin": "a", "text": "b"}], "dryrun": True})
     assert (code_of(body), body.json()["errors"][0]["path"]) == ("invalid", "body.dryrun")
+
+
+async def test_a_redrive_that_would_never_end_is_refused(api: httpx.AsyncClient) -> None:
+    body = {"selection": {"reason": "undecodable"}, "reason": "slowly", "rate": 1e-9}
+    answer = await api.post("/v1/dead-letters/redrive", json=body)
+    assert (answer.status_code, [error["path"] for error in answer.json()["errors"]]) == (422, ["body.rate"])

@@ -99,7 +99,7 @@ async def backfill(api: httpx.AsyncClient, first: datetime, last: datetime, **bo
 
 async def audit(api: httpx.AsyncClient, first: datetime, last: datetime) -> dict[str, Any]:
     query = {"from": first.isoformat(), "to": last.isoformat()}
-    found: dict[str, Any] = await answered(api.get("/v1/schedules/audit", params=query))
+    found: dict[str, Any] = await answered(api.get("/v1/schedule-audit", params=query))
     return found
 
 

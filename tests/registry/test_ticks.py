@@ -49,6 +49,13 @@ class Applied:
         made = definition(self.name, trigger=given, enabled=enabled)
         self.id = self._definitions.apply([made], "ada")[0].id
 
+    def leave(self, *, deleted: bool) -> None:
+        """Fire by schedule no more: not at all, or by events."""
+        if deleted:
+            self._definitions.remove([self.name], "ada", "not needed")
+        else:
+            self._definitions.apply([definition(self.name)], "ada")
+
     def ask(self, minute: int = 0, *, late: float = 1, kind: Any = "scheduled", by: str | None = None) -> DecidedTick:
         nominal = NINE + minute * MINUTE
         tick = Tick(kind, manual_key=f"k{minute}") if kind == "manual" else Tick(kind, nominal)
@@ -213,6 +220,34 @@ def test_the_newest_tick_is_known_and_old_ones_are_forgotten(minutely: Applied, 
         pass
     assert ticks.latest([minutely.id]) == {minutely.id: NINE + 10 * MINUTE}
     assert told(minutely.ask(5)) == ("skipped", "overlap"), "it was forgotten, and is decided about anew"
+
+
+@pytest.mark.parametrize("leaves", ["deleted", "started by events"])
+def test_what_a_schedule_that_is_no_more_started_is_forgotten_unless_it_runs(
+    minutely: Applied, ticks: TickStore, store: RunStore, engine: Engine, leaves: str
+) -> None:
+    minutely.apply(overlap="allow_all")
+    never_began, running, ended = (minutely.ask(minute) for minute in range(3))
+    run_id, other = minutely.begin(running, store), minutely.begin(ended, store)
+    end(store, other)
+
+    def remembered() -> set[str]:
+        while ticks.forget(NINE + 7 * MINUTE, limit=2):
+            pass
+        return {row.tick for row in TickEvidence(engine).recent(minutely.id, 10)}
+
+    assert remembered() == {never_began.row.tick, running.row.tick}, "the next tick asks about what never began"
+    minutely.leave(deleted=leaves == "deleted")
+    assert remembered() == {running.row.tick}
+    end(store, run_id)
+    assert remembered() == set()
+
+
+def test_every_run_that_never_began_is_looked_at_in_its_turn(minutely: Applied, ticks: TickStore) -> None:
+    minutely.apply(overlap="allow_all")
+    asked = {minutely.ask(minute).row.tick for minute in range(3)}
+    seen = {row.tick for _ in range(200) for row in ticks.unplanned(minutely.id, NINE + 5 * MINUTE, limit=1)}
+    assert seen == asked
 
 
 def test_the_latest_ticks_are_told_with_those_by_hand_among_them(minutely: Applied, engine: Engine) -> None:

@@ -79,6 +79,11 @@ def test_config_shows_references_and_no_secret(monkeypatch: pytest.MonkeyPatch) 
         ({"base_url": "file:///etc/passwd"}, "crm.base_url: allowed is http(s)://host"),
         ({"base_url": "gopher://crm"}, "crm.base_url: allowed is http(s)://host"),
         ({"base_url": "http://crm:99999"}, "crm.base_url: allowed is http(s)://host"),
+        (
+            {"base_url": "https://münchen.example/api"},
+            "crm.base_url: the host has characters beyond ASCII; write it as",
+        ),
+        ({"base_url": "https://crm。example"}, "crm.base_url: the host has characters beyond ASCII; write it as"),
         ({"base_url": "https://crm/a/../b"}, "crm.base_url: found the segment '..'"),
         ({"base_url": "https://crm", "paths": "/a/../b"}, "crm.paths: found the segment '..'"),
         ({"base_url": "https://crm", "allowed_networks": "here"}, "crm.allowed_networks: found 'here'; allowed is a"),

@@ -25,6 +25,7 @@ KEY_FORM: Final = re.compile(r"tf_([a-z2-7]{8})_([A-Za-z0-9_-]{43})")
 _ID_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _ID_LENGTH: Final = 8
 _SECRET_BYTES: Final = 32
+EXPIRED: Final = "it has expired, and a new key takes its name"
 _SEEN_EVERY: Final = timedelta(minutes=1)
 """How exact `last_used_at` is: a row written by every request would cost more than it tells."""
 
@@ -54,6 +55,11 @@ _PAGE: Final = text(f"""
     WHERE CAST(:at AS timestamptz) IS NULL OR (created_at, id) > (CAST(:at AS timestamptz), CAST(:id AS text))
     ORDER BY created_at, id LIMIT :limit
 """)  # noqa: S608 -- the same
+_RETIRE: Final = text("""
+    UPDATE api_keys SET revoked_at = now(), revoked_by = :by
+    WHERE name = ANY(CAST(:names AS text[])) AND revoked_at IS NULL AND expires_at <= now()
+    RETURNING id, name
+""")
 _REVOKE: Final = text("""
     UPDATE api_keys SET revoked_at = now(), revoked_by = :by
     WHERE id = ANY(CAST(:ids AS text[])) AND revoked_at IS NULL
@@ -154,6 +160,8 @@ class ApiKeys:
     ) -> list[IssuedKey]:
         """Make keys, all or none, with their lines in the audit trail.
 
+        An expired key of the same name is revoked first, so that the name stands for one key.
+
         Args:
             wanted: with distinct names.
             author: who is to be recorded.
@@ -173,10 +181,15 @@ class ApiKeys:
         rows = [_row(each, token, author) for each, token in zip(wanted, tokens, strict=True)]
 
         def issue(connection: Connection) -> list[IssuedKey]:
+            names = [each.name for each in wanted]
+            retired = connection.execute(_RETIRE, {"names": names, "by": author}).all()
             made = {row.name: _key(row) for row in connection.execute(_PUT, arrays("k", _ROW, rows))}
             if taken := sorted(each.name for each in wanted if each.name not in made):
                 raise NameTaken(taken)
             entries = [
+                AuditEntry(author, "revoke", "key", row.name, EXPIRED, request_id, {"id": row.id}) for row in retired
+            ]
+            entries += [
                 AuditEntry(author, "create", "key", key.name, reason, request_id, _told(key)) for key in made.values()
             ]
             audit_trail.append(connection, entries)

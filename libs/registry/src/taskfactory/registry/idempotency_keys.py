@@ -1,8 +1,8 @@
 """Answers to requests that may be repeated under one key, kept for a day.
 
 A key is *claimed* before its request is answered, in a transaction of its own: of two that come at once, one goes on
-and the other finds the claim. A claim that was never answered belongs to a process that died; after `LEASE` it may be
-taken over.
+and the other finds the claim. Whoever answers renews the claim meanwhile. One that was neither answered nor renewed for
+`LEASE` belongs to a process that died, and may be taken over.
 """
 
 import json
@@ -19,7 +19,7 @@ from taskfactory.registry.transactions import in_transaction
 
 KEPT: Final = timedelta(hours=24)
 LEASE: Final = timedelta(minutes=10)
-"""Longer than any request takes."""
+"""Several times longer than the pause between two renewals, so that one that fails does no harm."""
 
 # A row that has been kept long enough, or that nobody is going to answer, counts as none.
 _CLAIM: Final = text("""
@@ -37,6 +37,10 @@ _FORGET: Final = text("""
         SELECT ctid FROM idempotency_keys WHERE claimed_at < now() - CAST(:kept AS interval)
         ORDER BY claimed_at LIMIT 100 FOR UPDATE SKIP LOCKED
     ))
+""")
+_RENEW: Final = text("""
+    UPDATE idempotency_keys SET claimed_at = now()
+    WHERE actor = :actor AND key = :key AND claim = :claim AND status IS NULL
 """)
 _ANSWER: Final = text("""
     UPDATE idempotency_keys SET status = :status, headers = CAST(:headers AS json), body = :body
@@ -78,7 +82,7 @@ class IdempotencyKeys:
         """Use `engine`; `kept` and `lease` are for tests."""
         self._engine = engine
         self._kept = kept
-        self._lease = lease
+        self.lease = lease
 
     def claim(self, actor: str, key: str, request: bytes) -> Claim | StoredAnswer:
         """Take the right to answer the request, or get the answer that it had.
@@ -98,7 +102,7 @@ class IdempotencyKeys:
             "request": request,
             "claim": uuid4(),
             "kept": self._kept,
-            "lease": self._lease,
+            "lease": self.lease,
         }
 
         def claim(connection: Connection) -> Claim | StoredAnswer:
@@ -109,6 +113,11 @@ class IdempotencyKeys:
             return _standing(connection.execute(_FOUND, asked).first(), request)
 
         return in_transaction(self._engine, claim)
+
+    def renew(self, claim: Claim) -> None:
+        """Keep the claim for another lease; nothing happens when it was answered or taken over since."""
+        asked = {"actor": claim.actor, "key": claim.key, "claim": claim.id}
+        in_transaction(self._engine, lambda connection: connection.execute(_RENEW, asked))
 
     def answer(self, claim: Claim, answer: StoredAnswer) -> None:
         """Keep the answer; nothing happens when the claim was taken over since."""

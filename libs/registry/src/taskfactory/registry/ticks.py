@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from taskfactory.registry.tick_deciding import decide_tick
 from taskfactory.registry.tick_rows import COLUMNS, LOST, AskedTick, DecidedTick, TickRow, tick_row
@@ -14,11 +14,12 @@ from taskfactory.registry.transactions import in_transaction
 FORGOTTEN_AT_ONCE: Final = 10_000
 """Old decisions that one transaction deletes."""
 
+# In any order, so that runs that live long unplanned do not keep the others from being looked at for ever.
 _UNPLANNED: Final = text(f"""
     SELECT {COLUMNS} FROM schedule_ticks t
     WHERE activity_id = :activity_id AND open AND decided_at < :before
       AND NOT EXISTS (SELECT 1 FROM activity_runs r WHERE r.run_id = t.run_id)
-    ORDER BY decided_at LIMIT :limit
+    ORDER BY random() LIMIT :limit
 """)  # noqa: S608 -- built from this module's constants
 _LATEST: Final = text("""
     SELECT a.id, t.scheduled_for FROM unnest(CAST(:activity_ids AS uuid[])) a (id)
@@ -38,6 +39,16 @@ _LONG_WAITING: Final = text(f"""
 _GIVE_UP: Final = text("""
     UPDATE schedule_ticks SET decision = 'skipped', reason = :reason, decided_at = :now
     WHERE activity_id = :activity_id AND tick = :tick AND kind = :kind AND decision = 'waiting' AND owner = :owner
+""")
+# A schedule's next tick sees which runs ended. One that is no more has none, and what never began there never will.
+_SEE_ENDS_OF_OLD: Final = text("""
+    UPDATE schedule_ticks SET open = false WHERE ctid = ANY(ARRAY(
+        SELECT t.ctid FROM schedule_ticks t
+        JOIN activity_definitions d ON d.id = t.activity_id
+        LEFT JOIN activity_runs r ON r.run_id = t.run_id
+        WHERE t.open AND t.decided_at < :before
+          AND (r.state <> 'running' OR r.run_id IS NULL AND (d.deleted_at IS NOT NULL OR d.trigger_type <> 'cron'))
+        FOR UPDATE OF t SKIP LOCKED))
 """)
 _FORGET: Final = text("""
     DELETE FROM schedule_ticks WHERE ctid = ANY(ARRAY(
@@ -61,7 +72,7 @@ class TickStore:
         return in_transaction(self._engine, lambda connection: decide_tick(connection, asked, now))
 
     def unplanned(self, activity_id: str, before: datetime, limit: int = 20) -> list[TickRow]:
-        """Ticks that were started before then, and whose run has neither begun nor been seen to end."""
+        """Ticks that were started before then, and whose run has neither begun nor been seen to end; at random."""
         asked = {"activity_id": UUID(activity_id), "before": before, "limit": limit}
         return in_transaction(self._engine, lambda c: [tick_row(row) for row in c.execute(_UNPLANNED, asked)])
 
@@ -95,6 +106,11 @@ class TickStore:
         in_transaction(self._engine, lambda c: c.execute(_GIVE_UP, asked))
 
     def forget(self, before: datetime, limit: int = FORGOTTEN_AT_ONCE) -> int:
-        """Delete decisions that are older, at most `limit`; how many there were."""
+        """Delete decisions that are older and whose runs do not go on, at most `limit`; how many there were."""
         asked = {"before": before, "limit": limit}
-        return in_transaction(self._engine, lambda c: c.execute(_FORGET, asked).rowcount)
+
+        def forget(connection: Connection) -> int:
+            connection.execute(_SEE_ENDS_OF_OLD, {"before": before})
+            return connection.execute(_FORGET, asked).rowcount
+
+        return in_transaction(self._engine, forget)

@@ -28,6 +28,7 @@ from taskfactory.admin.routers import (
     mappings,
     me,
     runs,
+    schedule_audit,
     schedules,
     shadow,
     tasks,
@@ -55,6 +56,7 @@ ROUTERS: Final[Sequence[ApiRouter]] = (
     explain.router,
     dedupe.router,
     schedules.router,
+    schedule_audit.router,
 )
 """All of them; a new one is added here. The order decides where two paths fit one request."""
 

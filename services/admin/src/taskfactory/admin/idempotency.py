@@ -1,12 +1,14 @@
 """`Idempotency-Key` on POST: the same request under the same key happens once, and is answered twice."""
 
+import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from pydantic_core import from_json, to_json
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +22,8 @@ REPLAYED: Final = "Idempotency-Replayed"
 _KEPT_HEADERS: Final = ("content-type", "etag", "location")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _BROKEN: Final = 500
+_RENEWALS: Final = 5
+"""In one lease of a claim."""
 
 
 class Answers:
@@ -58,7 +62,7 @@ class Answers:
             raise Problem("invalid", "The key can't be used.", [InputError(f"header.{IDEMPOTENCY_KEY}", message)])
         digest = _digest(request, await request.body())
         try:
-            found = await run_in_threadpool(self._keys.claim, principal.actor, key, digest)
+            found = await run_in_threadpool(self._keys.claim, principal.holder, key, digest)
         except InProgress:
             detail = f"A request with {IDEMPOTENCY_KEY} {key} is being answered; ask again for its answer."
             raise Problem("in-progress", detail, headers={"Retry-After": "1"}) from None
@@ -77,7 +81,8 @@ class Answers:
         never_stored: Collection[str],
     ) -> Response:
         try:
-            response = await endpoint(request)
+            async with self._renewed(claim):
+                response = await endpoint(request)
         except BaseException:
             # When the database is away too, the claim ends by itself.
             with suppress(Exception):
@@ -91,6 +96,22 @@ class Answers:
         body = _without(bytes(response.body), never_stored)
         await run_in_threadpool(self._keys.answer, claim, StoredAnswer(response.status_code, headers, body))
         return response
+
+    @asynccontextmanager
+    async def _renewed(self, claim: Claim) -> AsyncIterator[None]:
+        """Within the block the claim does not end, however long it takes: a redrive or a backfill may take hours."""
+
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(self._keys.lease.total_seconds() / _RENEWALS)
+                with suppress(SQLAlchemyError):  # the next one may do it
+                    await run_in_threadpool(self._keys.renew, claim)
+
+        renewing = asyncio.create_task(renew())
+        try:
+            yield
+        finally:
+            renewing.cancel()
 
 
 def _digest(request: Request, body: bytes) -> bytes:

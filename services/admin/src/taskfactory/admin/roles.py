@@ -35,6 +35,13 @@ class Principal:
     """As they were granted."""
     expires_at: datetime | None = None
     """When the credentials end; None for those that don't."""
+    key_id: str | None = None
+    """Of the key that they come by; a key's name may be another one's tomorrow."""
+
+    @property
+    def holder(self) -> str:
+        """Who has what only one caller may have: stored answers go to the key, not to whatever has its name next."""
+        return self.actor if self.key_id is None else f"key-id:{self.key_id}"
 
     def may_call(self, route: Collection[Role]) -> bool:
         """Whether one of the principal's roles, or of those that they include, is among a route's."""

@@ -32,7 +32,7 @@ def schedules(
     """
     begin, end = moments(since, until)
     with admin_api() as api:
-        report = api.get(path_of("schedules", "audit"), definition=definition, **{"from": begin, "to": end})
+        report = api.get(path_of("schedule-audit"), definition=definition, **{"from": begin, "to": end})
     if output is not Output.TABLE:
         show(output, Table((), ()), report)
     else:

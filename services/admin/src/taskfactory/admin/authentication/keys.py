@@ -41,7 +41,7 @@ class KeyAuthenticator:
             raise Unauthenticated(f"The key {key.name} was revoked; ask an operator for another one.")
         if found.expired:
             raise Unauthenticated(f"The key {key.name} has expired; ask an operator for another one.")
-        return Principal(f"key:{key.name}", frozenset(Role(role) for role in key.roles), key.expires_at)
+        return Principal(f"key:{key.name}", frozenset(Role(role) for role in key.roles), key.expires_at, key.id)
 
 
 def _same(one: str, other: str) -> bool:

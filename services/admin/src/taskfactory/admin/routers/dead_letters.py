@@ -64,7 +64,7 @@ class ToRedrive(BaseModel):
     selection: Selection
     reason: Why
     dry_run: bool = Field(default=False, description="Say what would come of it, and change nothing.")
-    rate: float = Field(default=100, gt=0, le=10_000, description="Starts and letters per second at most.")
+    rate: float = Field(default=100, ge=0.1, le=10_000, description="Starts and letters per second at most.")
     limit: int = Field(
         default=100, ge=1, le=MOST_LETTERS, description="Letters at most, the oldest first; ask again for the others."
     )

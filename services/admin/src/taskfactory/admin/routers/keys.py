@@ -50,7 +50,11 @@ class NewKey(BaseModel):
         description="As the audit trail is to name whoever uses it.", examples=["ci"]
     )
     roles: Annotated[list[Role], Field(min_length=1, max_length=len(Role))] = Field(examples=[["author"]])
-    expires_in: str | None = Field(None, description="Such as `90d`; without it, never.", examples=["90d"])
+    expires_in: str | None = Field(
+        None,
+        description="Such as `90d`; without it, never. Not after the caller's own credentials end.",
+        examples=["90d"],
+    )
     reason: Reason = None
 
     @field_validator("expires_in")
@@ -83,12 +87,14 @@ def list_keys(services: Using, page: Paging) -> Page[KeyModel]:
 
 @router.post("", roles=OPERATOR, status_code=201, shown_once=["key"])
 def create_key(services: Using, caller: Caller, request_id: RequestId, wanted: NewKey) -> CreatedKey:
-    """Make a key. One may give only roles that one has."""
+    """Make a key. One may give only roles that one has, and no longer than one's own credentials last."""
     _require_own(caller, wanted.roles)
+    expires_at = wanted.expires_at(datetime.now(UTC))
+    _require_within(caller, wanted.expires_in, expires_at)
     if wanted.name == BOOTSTRAP:
         message = f"found {BOOTSTRAP!r}, which is the name of the key that the environment gives; choose another"
         raise Problem("invalid", "The name can't be used.", [InputError("body.name", message)])
-    key = WantedKey(wanted.name, frozenset(wanted.roles), wanted.expires_at(datetime.now(UTC)))
+    key = WantedKey(wanted.name, frozenset(wanted.roles), expires_at)
     issued = _keys(services).issue([key], caller.actor, reason=wanted.reason, request_id=request_id)[0]
     return CreatedKey(**KeyModel.of(issued.key).model_dump(), key=issued.token)
 
@@ -108,6 +114,20 @@ def _require_own(caller: Principal, wanted: list[Role]) -> None:
             "forbidden",
             f"{caller.actor} has not the role(s) {', '.join(foreign)}, and can't give them: ask somebody who has them.",
         )
+
+
+def _require_within(caller: Principal, expires_in: str | None, expires_at: datetime | None) -> None:
+    limit = caller.expires_at
+    if limit is None or (expires_at is not None and expires_at <= limit):
+        return
+    found = "no expires_in, which means never" if expires_in is None else expires_in
+    message = (
+        f"found {found}; {caller.actor}'s own credentials end at {limit.isoformat()}, and no key may outlive those "
+        "that made it: choose a shorter time, or ask somebody whose credentials last longer"
+    )
+    raise Problem(
+        "invalid", "The key would outlive the credentials that make it.", [InputError("body.expires_in", message)]
+    )
 
 
 def _keys(services: Services) -> ApiKeys:

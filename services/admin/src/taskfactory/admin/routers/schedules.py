@@ -21,7 +21,6 @@ from taskfactory.admin.schedule_shapes import (
     Backfilled,
     BackfillReport,
     NextTicks,
-    ScheduleAudit,
     ScheduleModel,
     ScheduleSummary,
     TickModel,
@@ -33,20 +32,15 @@ from taskfactory.admin.services import Services, Using
 from taskfactory.definitions import CronTrigger, TickRequest, next_ticks
 from taskfactory.definitions.ticks import MANUAL_KEY_LENGTH
 from taskfactory.intake import Pace
-from taskfactory.intake.executions import TemporalExecutions
-from taskfactory.intake.schedules import MAX_COUNT, Backfill, TemporalTicks, TickAuditor, upcoming_ticks
-from taskfactory.registry import DefinitionRow, DefinitionState, Evidence, TickEvidence, UnknownNames
+from taskfactory.intake.schedules import MAX_COUNT, Backfill, TemporalTicks, upcoming_ticks
+from taskfactory.registry import DefinitionRow, DefinitionState, Evidence, TickEvidence
 
 router = ApiRouter(prefix="/v1/schedules", tag="schedules")
 
-LONGEST_AUDIT: Final = timedelta(days=31)
-ONE_DAY: Final = timedelta(days=1)
 RECENT: Final = 20
 PATIENCE: Final = timedelta(seconds=5)
 """So long a trigger waits for what becomes of its tick."""
 _NO_REASON: Final = Because(reason=None)
-
-Names = Annotated[list[str] | None, Query(max_length=200, description="Only these; all without it.")]
 
 
 @router.get("", roles=VIEWER)
@@ -64,37 +58,6 @@ def list_schedules(services: Using, page: Paging, state: DefinitionState | None 
         return ScheduleSummary.of(row, trigger, _next(row, trigger, now), last.get(row.id))
 
     return page.page_of(rows, shown, lambda row: row.name)
-
-
-@router.get("/audit", roles=VIEWER)
-async def audit_schedules(
-    services: Using,
-    definition: Names = None,
-    after: Annotated[
-        AwareDatetime | None, Query(alias="from", description="Exclusive; a day before `to` without it.")
-    ] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="Inclusive; now without it.")] = None,
-) -> ScheduleAudit:
-    """Account for every tick that was to be expected: a run, a recorded skip, or an alarm.
-
-    What was expected follows from the versions and states that were in force then.
-    """
-    now = datetime.now(UTC)
-    until = min(until or now, now)
-    after = after or until - ONE_DAY
-    if not timedelta(0) <= until - after <= LONGEST_AUDIT:
-        found = f"found {after.isoformat()} to {until.isoformat()}, which is now at the latest"
-        message = f"{found}; allowed are up to {LONGEST_AUDIT.days} days that end after they begin"
-        raise Problem("invalid", "The range can't be audited.", [InputError("query.from", message)])
-    try:
-        for name in definition or ():
-            await asyncio.to_thread(services.definitions.get, name)
-    except UnknownNames as unknown:
-        raise Problem("invalid", f"{unknown}.", [InputError("query.definition", f"{unknown}")]) from unknown
-    auditor = TickAuditor(
-        TickEvidence(services.engine), Evidence(services.engine), TemporalExecutions(await services.temporal())
-    )
-    return ScheduleAudit.of(await auditor.audit(after, until, now, definition))
 
 
 @router.get("/{name}", roles=VIEWER)

@@ -91,6 +91,11 @@ class HttpConnection(_Part):
             usable, parts = False, SplitResult("", "", "", "", "")
         if not usable or "@" in parts.netloc or parts.query or parts.fragment:
             raise ValueError("allowed is http(s)://host[:port][/path], without user, password, query and fragment")
+        if not parts.netloc.isascii():  # libraries differ in what they make of it, and so in whom they ask
+            raise ValueError(
+                "the host has characters beyond ASCII; write it as DNS has it, in punycode: "
+                "xn--mnchen-3ya.example for münchen.example"
+            )
         if problem := whole_path_problem(parts.path or "/"):
             raise ValueError(problem)
         return url.rstrip("/")

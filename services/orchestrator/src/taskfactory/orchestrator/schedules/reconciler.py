@@ -8,7 +8,8 @@ and actions are not listed, so a sweep describes every schedule in turn. Invaria
 - An update names the state that it is meant against. The server drops a late one silently, so an update counts as done
   only when a later look finds it.
 - Whoever makes a schedule tick, new, resumed or re-timed, lets Temporal fire what it missed since the definition stands
-  so. Ticks that were decided about are known, so firing one again changes nothing.
+  so. Ticks that were decided about are known, so firing one again changes nothing. Where that takes several calls, the
+  first leaves a note in the schedule of what is still to be fired, and the last takes it away: whoever leads does them.
 - Nothing is deleted but what an orchestrator with the same task queue made.
 """
 
@@ -26,7 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.definitions import schedule_id
 from taskfactory.orchestrator import metrics
-from taskfactory.orchestrator.schedules.shape import Desired, desired, differences, missed
+from taskfactory.orchestrator.schedules.shape import Desired, catches_up_since, desired, differences, gap_begins, missed
 from taskfactory.orchestrator.schedules.temporal_schedules import Found, action_input
 from taskfactory.registry import ScheduleChanges
 
@@ -81,8 +82,11 @@ class Schedules(Protocol):
     async def create(self, desired: Desired, missed: tuple[datetime, datetime] | None) -> bool:
         """Create a schedule; False when there is one already."""
 
-    async def update(self, desired: Desired, found: Found, missed: tuple[datetime, datetime] | None) -> None:
+    async def update(self, desired: Desired, found: Found) -> None:
         """Make a schedule equal to what it should be, unless somebody changed it meanwhile."""
+
+    async def fire(self, activity_id: str, missed: tuple[datetime, datetime]) -> None:
+        """Let a schedule fire the ticks of a time that is over."""
 
     async def delete(self, schedule: str) -> None:
         """Delete a schedule by its id."""
@@ -243,9 +247,9 @@ class ScheduleReconciler:
                 await self._delete(schedule_id(activity_id))
         elif schedule_id(activity_id) in self._seen or not await self._create(item):
             found = await self._schedules.find(activity_id)
-            if found is not None:
-                await self._update(item, found)
-            else:
+            if found is not None and not await self._update(item, found):
+                return  # it is seen to again at the next turn
+            if found is None:
                 await self._create(item)
         self._pending.discard(activity_id)
 
@@ -258,15 +262,25 @@ class ScheduleReconciler:
             self._checked[item.activity_id] = self._clock()
         return created
 
-    async def _update(self, item: Desired, found: Found) -> None:
+    async def _update(self, item: Desired, found: Found) -> bool:
+        """Whether that was all; False while what the schedule missed is still to be fired."""
         differing = differences(item.schedule, found.schedule, found.input, action_input(item))
         if not differing:
             self._checked[item.activity_id] = self._clock()
-            return
-        begins = found.schedule.state.paused or "times" in differing
-        await self._schedules.update(item, found, await self._missed(item) if begins else None)
+            return True
+        begins = item.enabled and (found.schedule.state.paused or "times" in differing)
+        now, since = datetime.now(UTC), catches_up_since(found.schedule)
+        if begins:
+            since = gap_begins(item.scheduled, since or await self._latest(item), now, LONGEST_GAP)
+            await self._schedules.update(item.catching_up(since), found)
+            self._pending.add(item.activity_id)
+        else:
+            if item.enabled and since is not None and (gap := missed(item.scheduled, since, now, LONGEST_GAP)):
+                await self._schedules.fire(item.activity_id, gap)
+            await self._schedules.update(item, found)
         self._checked.pop(item.activity_id, None)
         self._note(item.activity_id, "updated", differing)
+        return not begins
 
     async def _delete(self, schedule: str) -> None:
         await self._schedules.delete(schedule)
@@ -276,8 +290,11 @@ class ScheduleReconciler:
         """The time whose ticks are to be fired now that the schedule begins to tick."""
         if not item.enabled:
             return None
+        return missed(item.scheduled, await self._latest(item), datetime.now(UTC), LONGEST_GAP)
+
+    async def _latest(self, item: Desired) -> datetime | None:
         latest = await asyncio.to_thread(self._ticks.latest, [item.activity_id])
-        return missed(item.scheduled, latest.get(item.activity_id), datetime.now(UTC), LONGEST_GAP)
+        return latest.get(item.activity_id)
 
     def _note(self, activity_id: str, action: str, differing: Collection[str] = ()) -> None:
         self._written[schedule_id(activity_id)] = self._clock()

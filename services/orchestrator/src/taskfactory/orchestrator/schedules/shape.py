@@ -6,7 +6,7 @@ Temporal's own defaults are others. Nothing about the tasks is in a schedule: it
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -34,6 +34,8 @@ SHORTEST_CATCHUP: Final = timedelta(seconds=10)
 LISTED: Final = 10
 """Of each part of a spec, a list of schedules shows so many entries (ibid., `SpecFieldLengthLimit`)."""
 NOTE_LENGTH: Final = 500
+CATCHING_UP: Final = "catching up since "
+"""How the note of a schedule begins that ticks already, and for which what it missed was not asked yet."""
 
 _FIELDS: Final = ("second", "minute", "hour", "day_of_month", "month", "year", "day_of_week")
 
@@ -65,6 +67,13 @@ class Desired:
             and wanted.action.start_workflow.workflow_type.name == listed.workflow_type.name
             and self._listed_times == times_of(listed.spec, LISTED)
         )
+
+    def catching_up(self, since: datetime) -> "Desired":
+        """The same with a note that what it missed since then is still to be asked for."""
+        schedule = Schedule()
+        schedule.CopyFrom(self.schedule)
+        schedule.state.notes = f"{CATCHING_UP}{since.astimezone(UTC).isoformat()}"
+        return replace(self, schedule=schedule)
 
     @cached_property
     def _listed_times(self) -> tuple[Any, ...]:
@@ -143,6 +152,24 @@ def input_payload(schedule: Schedule) -> Payload | None:
     return payloads[0] if len(payloads) == 1 else None
 
 
+def catches_up_since(schedule: Schedule) -> datetime | None:
+    """Since when a schedule's ticks are still to be asked for, as its note says; None if it does not say so."""
+    notes = schedule.state.notes
+    if not notes.startswith(CATCHING_UP):
+        return None
+    try:
+        since = datetime.fromisoformat(notes.removeprefix(CATCHING_UP))
+    except ValueError:  # somebody else's words
+        return None
+    return since if since.tzinfo else None
+
+
+def gap_begins(scheduled: Scheduled, latest: datetime | None, now: datetime, longest: timedelta) -> datetime:
+    """Since when a schedule may have missed ticks; the arguments are those of `missed`."""
+    window = min(scheduled.trigger.misfire_window, longest)
+    return max(scheduled.since, now - window, latest or scheduled.since)
+
+
 def missed(
     scheduled: Scheduled, latest: datetime | None, now: datetime, longest: timedelta
 ) -> tuple[datetime, datetime] | None:
@@ -157,8 +184,7 @@ def missed(
     Returns:
         From when, exclusive, and to when; None if no tick lies in between.
     """
-    window = min(scheduled.trigger.misfire_window, longest)
-    since = max(scheduled.since, now - window, latest or scheduled.since)
+    since = gap_begins(scheduled, latest, now, longest)
     return (since, now) if any(True for _ in ticks(scheduled.trigger.spec, since, now)) else None
 
 

@@ -123,19 +123,17 @@ class TemporalSchedules:
             raise
         return True
 
-    async def update(self, desired: Desired, found: Found, missed: tuple[datetime, datetime] | None) -> None:
+    async def update(self, desired: Desired, found: Found) -> None:
         """Make a schedule equal to what it should be, unless somebody changed it meanwhile.
 
         Args:
             desired: as it should be.
             found: what the update is meant against.
-            missed: fire the ticks of this time, too.
         """
-        service, schedule = self._client.workflow_service, schedule_id(desired.activity_id)
-        await service.update_schedule(
+        await self._client.workflow_service.update_schedule(
             UpdateScheduleRequest(
                 namespace=self._client.namespace,
-                schedule_id=schedule,
+                schedule_id=schedule_id(desired.activity_id),
                 schedule=await self._complete(desired),
                 conflict_token=found.token,
                 identity=self._client.identity,
@@ -144,18 +142,20 @@ class TemporalSchedules:
             retry=True,
             timeout=RPC_TIMEOUT,
         )
-        if missed is not None:
-            await service.patch_schedule(
-                PatchScheduleRequest(
-                    namespace=self._client.namespace,
-                    schedule_id=schedule,
-                    patch=_fire(missed),
-                    identity=self._client.identity,
-                    request_id=str(uuid.uuid4()),
-                ),
-                retry=True,
-                timeout=RPC_TIMEOUT,
-            )
+
+    async def fire(self, activity_id: str, missed: tuple[datetime, datetime]) -> None:
+        """Let a schedule fire the ticks of a time that is over, after the first moment and up to the second."""
+        await self._client.workflow_service.patch_schedule(
+            PatchScheduleRequest(
+                namespace=self._client.namespace,
+                schedule_id=schedule_id(activity_id),
+                patch=_fire(missed),
+                identity=self._client.identity,
+                request_id=str(uuid.uuid4()),
+            ),
+            retry=True,
+            timeout=RPC_TIMEOUT,
+        )
 
     async def delete(self, schedule: str) -> None:
         """Delete a schedule by its id; one that is not there is deleted already."""
