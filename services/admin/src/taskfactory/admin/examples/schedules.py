@@ -80,7 +80,7 @@ EXCHANGES: Final[Mapping[str, Exchange]] = {
         },
         {"from": shop.at("00:00:00", "23"), "to": shop.at("12:00:00"), "reason": "it was paused over the migration"},
     ),
-    "GET /v1/schedules/audit": Exchange(
+    "GET /v1/schedule-audit": Exchange(
         {
             200: {
                 "from": shop.at("12:00:00", "22"),
