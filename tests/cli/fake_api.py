@@ -61,6 +61,8 @@ class FakeApi:
         self.requests: list[Request] = []
         self.faults: list[Reply | Callable[[], None]] = []
         self.definitions: dict[str, Definition] = {}
+        self.deleted: set[str] = set()
+        self.revoked: list[str] = []
         self.between: Callable[[], None] = lambda: None
         """Called between a plan and its being carried out."""
         self._revision = 0
@@ -89,6 +91,7 @@ class FakeApi:
     def put(self, name: str, document: dict[str, Any]) -> None:
         """Somebody applies a version."""
         self._revision += 1
+        self.deleted.discard(name)
         versions = self.definitions[name].versions if name in self.definitions else []
         self.definitions[name] = Definition([*versions, document], self._revision)
 
@@ -107,6 +110,12 @@ class FakeApi:
             ("POST", "/v1/definitions/([^/]+)/(pause|resume|enable|disable)", self._set_state),
             ("POST", "/v1/apply", self._apply),
             ("POST", "/v1/keys", self._make_key),
+            ("GET", "/v1/keys", self._keys),
+            ("DELETE", "/v1/keys/([^/]+)", self._revoke),
+            ("POST", "/v1/runs/([^/]+)/cancel", self._cancel),
+            ("POST", "/v1/runs/([^/]+)/rerun", self._rerun),
+            ("GET", "/v1/schedules/([^/]+)", self._schedule),
+            ("POST", "/v1/schedules/([^/]+)/pause", self._pause_schedule),
         ]
 
     def _list(self, request: Request) -> Reply:
@@ -117,6 +126,8 @@ class FakeApi:
         return Reply(200, {"items": [self._summary(name) for name in some], "next_cursor": more})
 
     def _get(self, _: Request, name: str) -> Reply:
+        if name in self.deleted:
+            return Reply(200, {"name": name, "state": "deleted", "etag": None})
         if name not in self.definitions:
             return problem(404, "not-found", f"No definition is named {name}.")
         found = self.definitions[name]
@@ -127,6 +138,28 @@ class FakeApi:
         if request.headers.get("if-match") != self.definitions[name].etag:
             return problem(412, "changed", f"{name} was changed meanwhile.")
         del self.definitions[name]
+        self.deleted.add(name)
+        return Reply(204)
+
+    def _cancel(self, _: Request, run_id: str) -> Reply:
+        if run_id.startswith("ended"):
+            return problem(409, "conflict", "Found: it has ended; only a run that is open can be cancelled.")
+        return Reply(202, {"run_id": run_id, "state": "cancelling"})
+
+    def _rerun(self, _: Request, run_id: str) -> Reply:
+        return Reply(201, {"run_id": f"{run_id}-g2", "version": 1, "of": run_id, "result": "started"})
+
+    def _schedule(self, _: Request, name: str) -> Reply:
+        return Reply(200, {"schedule": {"name": name, "state": "enabled"}, "recent": []}, {"ETag": '"1-1"'})
+
+    def _pause_schedule(self, _: Request, name: str) -> Reply:
+        return Reply(200, {"schedule": {"name": name, "state": "paused"}, "recent": []}, {"ETag": '"1-2"'})
+
+    def _keys(self, _: Request) -> Reply:
+        return Reply(200, {"items": [{"id": each, "revoked_at": AT} for each in self.revoked], "next_cursor": None})
+
+    def _revoke(self, _: Request, key_id: str) -> Reply:
+        self.revoked.append(key_id)
         return Reply(204)
 
     def _set_state(self, request: Request, name: str, verb: str) -> Reply:

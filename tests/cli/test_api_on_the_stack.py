@@ -134,6 +134,8 @@ def test_a_deleted_definition_is_brought_back_by_its_file(cli: Cli, name: str) -
     assert "was deleted" in cli.run("pause", name, status=1).stderr
     assert f"+ revive {name}, which was deleted (version 2)" in applied(cli, name, "one")
     assert state_of(cli, name) == (2, "enabled")
+    (row,) = cli.json("delete", "definition", name)
+    assert (row["name"], row["state"], row["etag"]) == (name, "deleted", None)
 
 
 def test_mappings_are_applied_shown_and_deleted(cli: Cli, stack: Stack) -> None:
@@ -143,6 +145,8 @@ def test_mappings_are_applied_shown_and_deleted(cli: Cli, stack: Stack) -> None:
     assert topic in cli.run("get", "mappings", topic).stdout
     assert cli.run("delete", "mapping", topic).stdout == f"deleted mapping of topic {topic}\n"
     assert "`taskfactory get mappings` lists all" in cli.run("delete", "mapping", topic, status=1).stderr
+    cli.run("apply", "-f", "-", given=MAPPING.format(topic=topic))
+    assert [row["topic"] for row in cli.json("delete", "mapping", topic)] == [topic]
 
 
 def test_a_page_about_a_definition_has_its_document(cli: Cli, name: str) -> None:
@@ -179,6 +183,8 @@ def test_a_key_is_made_listed_and_revoked(cli: Cli, stack: Stack) -> None:
     if "TASKFACTORY_API_URL" in cli.env:
         told = cli.run("get", "definitions", status=1, TASKFACTORY_API_KEY=key)
         assert "was revoked" in told.stderr
+    (again,) = cli.json("keys", "revoke", row["id"])
+    assert (again["id"], again["revoked_at"] is not None) == (row["id"], True)
 
 
 def test_prune_leaves_what_the_files_say(stack: Stack, tmp_path: Path) -> None:

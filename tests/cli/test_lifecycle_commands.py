@@ -71,6 +71,33 @@ def test_definitions_are_deleted_as_they_were_read(fake_api: FakeApi, taskfactor
     assert fake_api.definitions == {}
 
 
+def test_programs_are_told_how_deleted_definitions_stand(fake_api: FakeApi, taskfactory: Command) -> None:
+    fake_api.put("orders", {})
+    (row,) = json.loads(taskfactory("delete", "definition", "orders", "-o", "json").stdout)
+    assert (row["name"], row["state"], row["etag"]) == ("orders", "deleted", None)
+
+
+def test_programs_are_told_which_runs_were_asked_to_end_before_one_that_had_ended(taskfactory: Command) -> None:
+    ended = taskfactory("runs", "cancel", "open-1", "ended-2", "open-3", "--because", "flood", "-o", "json", status=4)
+    assert json.loads(ended.stdout) == [{"run_id": run, "state": "cancelling"} for run in ("open-1", "open-3")]
+    assert ended.stderr.startswith("ended-2: Found: it has ended")
+
+
+def test_programs_are_told_which_run_repeats_which(taskfactory: Command) -> None:
+    told = json.loads(taskfactory("runs", "rerun", "r-1", "r-2", "--because", "mended", "-o", "json").stdout)
+    assert [(each["of"], each["run_id"]) for each in told] == [("r-1", "r-1-g2"), ("r-2", "r-2-g2")]
+
+
+def test_programs_are_told_how_schedules_and_keys_stand(taskfactory: Command) -> None:
+    paused = json.loads(taskfactory("schedules", "pause", "daily", "weekly", "-o", "json").stdout)
+    assert [(row["schedule"]["name"], row["schedule"]["state"]) for row in paused] == [
+        ("daily", "paused"),
+        ("weekly", "paused"),
+    ]
+    revoked = json.loads(taskfactory("keys", "revoke", "k3v9q2ax", "-o", "json").stdout)
+    assert [(row["id"], row["revoked_at"] is None) for row in revoked] == [("k3v9q2ax", False)]
+
+
 def test_deleting_many_wants_a_yes(fake_api: FakeApi, taskfactory: Command) -> None:
     names = [f"d-{number}" for number in range(11)]
     for name in names:

@@ -1,6 +1,7 @@
 """Dead letters have a place: they are found, explained, redriven and discarded; the producers' topic stays as it is."""
 
 import asyncio
+import json
 import re
 import signal
 import subprocess
@@ -134,6 +135,8 @@ def test_dead_letters_are_found_redriven_when_mended_and_discarded(troubled: Pla
 
     # Discarded, with the reason why.
     call(platform, "dlq", "discard", "--id", of_record, status=2)
+    rehearsed = call(platform, "dlq", "discard", "--id", of_record, "--because", "a test", "--dry-run", "-o", "json")
+    assert json.loads(rehearsed.stdout) == {"ids": [of_record], "dry_run": True}
     discarded = call(platform, "dlq", "discard", "--id", of_record, "--because", "a test")
     assert discarded.stdout == "discarded 1 dead letter\n"
     assert letters(platform) == []

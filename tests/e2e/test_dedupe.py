@@ -1,6 +1,7 @@
 """One run for each occasion, past Temporal's retention, by every strategy with and without a window; and releases."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -179,6 +180,8 @@ def test_a_released_key_fires_once_more_whatever_its_strategy(platform: Platform
         assert released.stdout.endswith(f"of {name}; generation 2\n")
         repeated = platform.run("dedupe", "release", "--definition", name, *key)
         assert "is released already, and no event with it has come since; generation 2" in repeated.stdout
+        told = json.loads(platform.run("dedupe", "release", "--definition", name, *key, "-o", "json").stdout)
+        assert (told["definition"], told["generation"], told["already"]) == (name, 2, True)
     revision = platform.scalar("SELECT revision FROM definitions_revision")
     eventually(lambda: ingress.metric("taskfactory_ingress_definitions_revision") == revision, "ingress knows", 5)
 

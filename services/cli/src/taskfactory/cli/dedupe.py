@@ -15,6 +15,7 @@ from taskfactory.cli.named import definition_named
 from taskfactory.cli.options import Because, DefinitionOption, DryRun
 from taskfactory.cli.output import Output, OutputOption, Table, show
 from taskfactory.cli.settings import CliSettings
+from taskfactory.cli.telling import show_value
 from taskfactory.definitions import DedupeKey
 from taskfactory.definitions.dedupe import EVENT_ID, EXPRESSION, SUBJECT, canonical_json
 from taskfactory.registry import ByHand, DedupeStore, DefinitionRow, GenerationRow, KeyNeverSeen
@@ -46,13 +47,14 @@ def dedupe() -> None:
 
 
 @app.command()
-def release(
+def release(  # noqa: PLR0913 -- one parameter per option
     definition: DefinitionOption,
     key: Key = None,
     key_json: KeyJson = None,
     because: Because = None,
     *,
     dry_run: DryRun = False,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Let one key of a definition fire once more, for whichever event with it comes next.
 
@@ -68,6 +70,10 @@ def release(
             raise OperationFailed(
                 f"{definition} has never had an event with the key {_shown(asked)}.", _hint(asked)
             ) from None
+    if output is not Output.TABLE:
+        told = {"definition": definition, "key": list(asked.parts), "generation": released.generation}
+        show_value(output, told | {"already": released.already, "dry_run": dry_run})
+        return
     what = f"{_shown(asked)} of {definition}"
     if released.already:
         typer.echo(f"{what} is released already, and no event with it has come since; generation {released.generation}")

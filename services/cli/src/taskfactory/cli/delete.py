@@ -10,8 +10,9 @@ from taskfactory.cli.consent import require_consent
 from taskfactory.cli.errors import NotFound, OperationFailed
 from taskfactory.cli.names import definition_names
 from taskfactory.cli.options import Because, Yes
-from taskfactory.cli.output import counted
+from taskfactory.cli.output import Output, OutputOption, counted
 from taskfactory.cli.standing import changeable_definition
+from taskfactory.cli.telling import telling
 
 
 class Kind(StrEnum):
@@ -30,6 +31,7 @@ def delete(
     *,
     because: Because = None,
     yes: Yes = False,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Delete definitions or topic mappings.
 
@@ -40,28 +42,32 @@ def delete(
     names = list(dict.fromkeys(names))
     require_consent(f"{counted(len(names), str(kind))} would be deleted", len(names), given=yes)
     if kind is Kind.DEFINITION:
-        _delete_definitions(names, because)
+        _delete_definitions(names, because, output)
     else:
-        _delete_mappings(names, because)
+        _delete_mappings(names, because, output)
 
 
-def _delete_definitions(names: list[str], because: str | None) -> None:
-    with admin_api() as api:
+def _delete_definitions(names: list[str], because: str | None, output: Output) -> None:
+    with telling(output) as tell, admin_api() as api:
         found = {name: changeable_definition(api, name) for name in names}
         for name, standing in found.items():
-            api.delete(path_of("definitions", name), etag=standing.etag, reason=because)
-            typer.echo(f"deleted {name}")
+            path = path_of("definitions", name)
+            api.delete(path, etag=standing.etag, reason=because)
+            tell(f"deleted {name}", None if output is Output.TABLE else api.get(path))
 
 
-def _delete_mappings(topics: list[str], because: str | None) -> None:
+def _delete_mappings(topics: list[str], because: str | None, output: Output) -> None:
     missing = []
-    with admin_api() as api:
+    with telling(output) as tell, admin_api() as api:
         for topic in topics:
+            path = path_of("mappings", topic)
             try:
-                api.delete(path_of("mappings", topic), reason=because)
+                # Nothing of it is left to be shown afterwards.
+                mapping = None if output is Output.TABLE else api.get(path)
+                api.delete(path, reason=because)
             except NotFound:
                 missing.append(topic)
             else:
-                typer.echo(f"deleted mapping of topic {topic}")
+                tell(f"deleted mapping of topic {topic}", mapping)
     if missing:
         raise OperationFailed(f"No mapping of {', '.join(sorted(missing))}.", "`taskfactory get mappings` lists all.")

@@ -24,6 +24,7 @@ from taskfactory.cli.letters_shown import (
 from taskfactory.cli.options import DEFAULT_RATE, DryRun, Rate, Since, Until, Yes, moments, per_second
 from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.progress import progress
+from taskfactory.cli.telling import show_value
 from taskfactory.intake import (
     InForce,
     LetterFilter,
@@ -160,6 +161,7 @@ def discard(  # noqa: PLR0913 -- one parameter per option
     offset: Offset = None,
     dry_run: DryRun = False,
     yes: Yes = False,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Take dead letters off the list, with the reason why. The records stay on their topic; `list --all` shows them."""
     if not because.strip():
@@ -174,7 +176,9 @@ def discard(  # noqa: PLR0913 -- one parameter per option
             desk.resolutions.put(
                 [Resolution(letter.key, letter.attempts, "discarded", because, getpass.getuser()) for letter in letters]
             )
-    typer.echo(f"{'would discard' if dry_run else 'discarded'} {counted(len(letters), 'dead letter')}")
+    if output is Output.TABLE:
+        typer.echo(f"{'would discard' if dry_run else 'discarded'} {counted(len(letters), 'dead letter')}")
+    show_value(output, {"ids": [letter.id for letter in letters], "dry_run": dry_run})
 
 
 async def _redrive(  # noqa: PLR0913, PLR0917 -- what the command has found out

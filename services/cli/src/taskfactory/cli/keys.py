@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from taskfactory.cli.api_client import admin_api, path_of
+from taskfactory.cli.api_client import Api, admin_api, path_of
 from taskfactory.cli.cells import moment, text
 from taskfactory.cli.errors import BadInput, OperationFailed
 from taskfactory.cli.options import Limit
 from taskfactory.cli.output import Output, OutputOption, Table, show
+from taskfactory.cli.telling import telling
 from taskfactory.definitions.durations import InvalidDuration, parse_duration
 
 app = typer.Typer(name="keys", help="Make, list and revoke API keys.", no_args_is_help=True, add_completion=False)
@@ -75,12 +76,19 @@ def list_keys(limit: Limit = 50, output: OutputOption = Output.TABLE) -> None:
 
 
 @app.command()
-def revoke(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="As `keys list` shows them.")]) -> None:
+def revoke(
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="As `keys list` shows them.")],
+    output: OutputOption = Output.TABLE,
+) -> None:
     """End keys at once; what was done with them stays in the audit trail."""
-    with admin_api() as api:
+    with telling(output) as tell, admin_api() as api:
         for key_id in dict.fromkeys(ids):
             api.delete(path_of("keys", key_id))
-            typer.echo(f"revoked {key_id}")
+            tell(f"revoked {key_id}", None if output is Output.TABLE else _listed(api, key_id))
+
+
+def _listed(api: Api, key_id: str) -> Mapping[str, Any]:
+    return next(key for key in api.pages(path_of("keys"), None) if key["id"] == key_id)
 
 
 def keys_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -11,8 +11,9 @@ import typer
 
 from taskfactory.cli.api_client import Api, admin_api, path_of
 from taskfactory.cli.options import Because, DefinitionArgument, DefinitionsArgument
-from taskfactory.cli.output import Output, OutputOption, Table, show
+from taskfactory.cli.output import Output, OutputOption
 from taskfactory.cli.standing import changeable_definition, standing_line
+from taskfactory.cli.telling import show_value, telling
 
 
 def enable(names: DefinitionsArgument, because: Because = None, output: OutputOption = Output.TABLE) -> None:
@@ -71,21 +72,13 @@ def drop_shadow(name: DefinitionArgument, because: Because = None, output: Outpu
 def _each(  # noqa: PLR0913 -- the words for what happens
     names: Sequence[str], verb: str, because: str | None, done: str, was: str, *, output: Output
 ) -> None:
-    changed_ones: list[Mapping[str, Any]] = []
-    try:
-        with admin_api() as api:
-            # All are looked up first: a name that is wrong is told before anything is done.
-            found = {name: changeable_definition(api, name) for name in dict.fromkeys(names)}
-            for name, before in found.items():
-                after = _change(api, name, verb, {"reason": because}, before.etag)
-                changed_ones.append(after)
-                changed = after["state"] != before.value["state"] or after["etag"] != before.value["etag"]
-                if output is Output.TABLE:
-                    typer.echo(f"{done} {name}" if changed else f"{name} {was}")
-    finally:
-        # Also when a later one was refused: those before it are changed.
-        if output is not Output.TABLE:
-            show(output, Table((), ()), changed_ones)
+    with telling(output) as tell, admin_api() as api:
+        # All are looked up first: a name that is wrong is told before anything is done.
+        found = {name: changeable_definition(api, name) for name in dict.fromkeys(names)}
+        for name, before in found.items():
+            after = _change(api, name, verb, {"reason": because}, before.etag)
+            changed = after["state"] != before.value["state"] or after["etag"] != before.value["etag"]
+            tell(f"{done} {name}" if changed else f"{name} {was}", after)
 
 
 def _one(name: str, verb: str, body: Mapping[str, Any], done: str, output: Output) -> None:
@@ -95,7 +88,7 @@ def _one(name: str, verb: str, body: Mapping[str, Any], done: str, output: Outpu
     if output is Output.TABLE:
         typer.echo(f"{done}; {standing_line(after)}")
     else:
-        show(output, Table((), ()), after)
+        show_value(output, after)
 
 
 def _change(api: Api, name: str, verb: str, body: Mapping[str, Any], etag: str | None) -> Mapping[str, Any]:

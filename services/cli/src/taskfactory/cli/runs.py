@@ -30,6 +30,7 @@ from taskfactory.cli.options import (
 from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.run_lists import RunFilter, find_runs, tell_if_none
 from taskfactory.cli.tables import runs_table
+from taskfactory.cli.telling import telling
 
 RERUN_SAID: Final = {
     "started": "run again as",
@@ -115,6 +116,7 @@ def cancel(
     because: Why,
     *,
     yes: Yes = False,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Ask runs under way to end: their open tasks are cancelled, and the outcome says so.
 
@@ -122,7 +124,7 @@ def cancel(
     """
     wanted = list(dict.fromkeys(run_ids))
     require_consent(f"{counted(len(wanted), 'run')} would be cancelled", len(wanted), given=yes)
-    _each(wanted, "cancel", {"reason": because}, lambda _: "asked to end")
+    _each(wanted, "cancel", {"reason": because}, lambda _: "asked to end", output)
 
 
 @app.command()
@@ -155,7 +157,7 @@ def rerun(  # noqa: PLR0913 -- one parameter per option
             raise BadInput(["--because: say why; the audit trail keeps it"])
         wanted = list(dict.fromkeys(run_ids))
         require_consent(f"{counted(len(wanted), 'run')} would be run again", len(wanted), given=yes or dry_run)
-        _each(wanted, "rerun", {"reason": because, "dry_run": dry_run}, _rerun_said)
+        _each(wanted, "rerun", {"reason": because, "dry_run": dry_run}, _rerun_said, output)
         return
     if run_ids or not (failed or run):
         raise BadInput(["say which runs: RUN... by id, or --failed (with --since, --until, --definition), or --run ID"])
@@ -172,10 +174,16 @@ def _rerun_said(answer: Mapping[str, Any]) -> str:
     return f"{RERUN_SAID[answer['result']]} {answer['run_id']}, in version {answer['version']}"
 
 
-def _each(run_ids: Sequence[str], verb: str, body: Mapping[str, Any], done: Callable[[Mapping[str, Any]], str]) -> None:
+def _each(
+    run_ids: Sequence[str],
+    verb: str,
+    body: Mapping[str, Any],
+    done: Callable[[Mapping[str, Any]], str],
+    output: Output,
+) -> None:
     """Ask for one thing to be done with each; what one refuses does not hold up the others."""
     worst = ExitStatus.DONE
-    with admin_api() as api:
+    with telling(output) as tell, admin_api() as api:
         for run_id in run_ids:
             try:
                 answer = api.post(path_of("runs", run_id, verb), body).value
@@ -186,6 +194,6 @@ def _each(run_ids: Sequence[str], verb: str, body: Mapping[str, Any], done: Call
                 for message in error.messages:
                     typer.echo(f"{run_id}: {message}", err=True)
             else:
-                typer.echo(f"{run_id}: {done(answer)}")
+                tell(f"{run_id}: {done(answer)}", answer)
     if worst is not ExitStatus.DONE:
         raise typer.Exit(worst)

@@ -23,6 +23,7 @@ from taskfactory.cli.options import (
 )
 from taskfactory.cli.output import Output, OutputOption, Table, counted, show
 from taskfactory.cli.schedule_tables import backfill_table, next_table, schedules_table
+from taskfactory.cli.telling import telling
 
 WAITS: Final = "it waits for the runs before it; `taskfactory schedules show` says when it fired"
 SKIPPED: Final = {
@@ -81,21 +82,19 @@ def next_ticks(
 
 
 @app.command()
-def pause(names: DefinitionsArgument, because: Because = None) -> None:
+def pause(names: DefinitionsArgument, because: Because = None, output: OutputOption = Output.TABLE) -> None:
     """Let the ticks of schedules pass: each is recorded as skipped. The same as `taskfactory pause`."""
-    with admin_api() as api:
+    with telling(output) as tell, admin_api() as api:
         for name in dict.fromkeys(names):
-            _set_paused(api, name, "pause", because)
-            typer.echo(f"paused {name}")
+            tell(f"paused {name}", _set_paused(api, name, "pause", because))
 
 
 @app.command()
-def resume(names: DefinitionsArgument, because: Because = None) -> None:
+def resume(names: DefinitionsArgument, because: Because = None, output: OutputOption = Output.TABLE) -> None:
     """Let schedules fire again, from the next tick on; `backfill` makes up for those that passed."""
-    with admin_api() as api:
+    with telling(output) as tell, admin_api() as api:
         for name in dict.fromkeys(names):
-            _set_paused(api, name, "resume", because)
-            typer.echo(f"resumed {name}")
+            tell(f"resumed {name}", _set_paused(api, name, "resume", because))
 
 
 @app.command()
@@ -168,10 +167,10 @@ def backfill(  # noqa: PLR0913 -- one parameter per option
     typer.echo(summary or "no tick lies in this range", err=output is not Output.TABLE)
 
 
-def _set_paused(api: Api, name: str, verb: str, because: str | None) -> None:
+def _set_paused(api: Api, name: str, verb: str, because: str | None) -> Any:
     path = path_of("schedules", name)
     standing = api.ask("GET", path)
-    api.post(f"{path}/{verb}", {"reason": because}, etag=standing.etag)
+    return api.post(f"{path}/{verb}", {"reason": because}, etag=standing.etag).value
 
 
 def _triggered(done: Mapping[str, Any]) -> str:

@@ -124,7 +124,7 @@ PASSED: Final[dict[str, Any]] = {
             "path": "type",
             "expected": ["com.shop.order.placed"],
             "actual": ["com.shop.stock.counted"],
-            "reason": "no value is one of these",
+            "reason": "no value of the field matches",
         }
     ],
 }
