@@ -14,10 +14,10 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
-from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client
 
 from taskfactory.orchestrator import metrics
+from taskfactory.orchestrator.execution_status import execution_status
 from taskfactory.orchestrator.payload_retention import payload_retention
 from taskfactory.orchestrator.publisher import OutcomePublisher
 from taskfactory.orchestrator.queue_watch import QueueWatch
@@ -154,18 +154,9 @@ class Leader:
         """A tick that waits asks every few seconds; one that does not has lost its workflow, and others wait for it."""
         now = datetime.now(UTC)
         for row in await asyncio.to_thread(self._ticks.long_waiting, now - TICK_PATIENCE):
-            if not await self._lives(row.workflow_id):
+            if await execution_status(self._client, row.workflow_id) != "open":
                 await asyncio.to_thread(self._ticks.give_up, row, now)
                 log.warning("tick_lost", tick=row.tick, workflow_id=row.workflow_id)
-
-    async def _lives(self, workflow_id: str) -> bool:
-        try:
-            described = await self._client.get_workflow_handle(workflow_id).describe()
-        except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:
-                raise
-            return False
-        return described.status == WorkflowExecutionStatus.RUNNING
 
 
 def _first_line(error: Exception) -> str:

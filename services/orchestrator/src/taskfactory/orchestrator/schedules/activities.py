@@ -13,13 +13,14 @@ from typing import Final, Literal, TypeVar
 import structlog
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from taskfactory.definitions import TickRequest, tick_run_input
 from taskfactory.intake import Refused, Start, Starter, new_request_id
 from taskfactory.orchestrator import metrics
+from taskfactory.orchestrator.execution_status import execution_status
 from taskfactory.registry import AskedTick, DecidedTick, Decision, TickRow, TickStore, UnknownActivity
 
 UNPLANNED_PATIENCE: Final = timedelta(seconds=5)
@@ -129,19 +130,10 @@ class TickActivities:
             await self._in_thread(lambda: self._store.saw_end(activity_id, ended))
 
     async def _may_begin(self, row: TickRow, run_id: str) -> bool:
-        status = await self._status(run_id)
+        status = await execution_status(self._client, run_id)
         if status == "unknown":  # not started yet, by a workflow that will: as long as that lives
-            return await self._status(row.workflow_id) == "open"
+            return await execution_status(self._client, row.workflow_id) == "open"
         return status == "open"
-
-    async def _status(self, workflow_id: str) -> Literal["open", "closed", "unknown"]:
-        try:
-            described = await self._client.get_workflow_handle(workflow_id).describe()
-        except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:
-                raise
-            return "unknown"
-        return "open" if described.status == WorkflowExecutionStatus.RUNNING else "closed"
 
     async def _end(self, decided: DecidedTick, by: Literal["cancel", "terminate"]) -> None:
         for run_id in decided.others:
